@@ -1,0 +1,12 @@
+# Writes version_stamp.h (git commit, dirty flag) at build time, only when it changes.
+function(lethe_stamp_version target)
+  set(stamp_dir ${CMAKE_BINARY_DIR}/stamp)
+  add_custom_target(lethe_version_stamp
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${stamp_dir}/version_stamp.h
+            -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/cmake/write_version.cmake
+    BYPRODUCTS ${stamp_dir}/version_stamp.h VERBATIM)
+  add_dependencies(${target} lethe_version_stamp)
+  target_include_directories(${target} PRIVATE ${stamp_dir})
+  target_compile_definitions(${target} PRIVATE LETHE_BUILD_TYPE="${CMAKE_BUILD_TYPE}"
+    LETHE_COMPILER="${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
+endfunction()
