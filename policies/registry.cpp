@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/registry.h"
+
+#include "harness/base/names.h"
+#include "policies/full.h"
+#include "policies/h2o.h"
+#include "policies/random.h"
+#include "policies/tova.h"
+#include "policies/window.h"
+
+namespace lethe::policies {
+
+void Registry::add(PolicyInfo info, Builder builder) {
+  const std::string name = info.name;
+  const bool added = entries_.emplace(name, Entry{std::move(info), std::move(builder)}).second;
+  LETHE_ASSERT(added, "policy '" + name + "' is registered twice");
+}
+
+void Registry::add_alias(std::string other, std::string canonical) {
+  aliases_.emplace(std::move(other), std::move(canonical));
+}
+
+PolicyPlan Registry::resolve(std::string_view text) const {
+  Spec spec = Spec::parse(text, ErrorKind::kPolicy);
+  // "name+i" is the papers' way to write sinks=i.
+  if (const auto plus = spec.name.find('+'); plus != std::string::npos) {
+    const std::string sinks = spec.name.substr(plus + 1);
+    if (!parse_integer(sinks) || spec.find("sinks")) {
+      throw Error(ErrorKind::kPolicy,
+                  "policy '" + std::string(text) +
+                      "': expected NAME+I with I the number of sinks, as in window+4");
+    }
+    spec.name.resize(plus);
+    spec.options.emplace_back("sinks", sinks);
+  }
+  if (const auto alias = aliases_.find(spec.name); alias != aliases_.end()) {
+    Spec target = Spec::parse(alias->second, ErrorKind::kPolicy);
+    for (const auto& [key, value] : target.options) {
+      if (spec.find(key)) {
+        throw Error(ErrorKind::kPolicy, "policy '" + std::string(text) + "': '" + spec.name +
+                                            "' already means " + alias->second + "; leave out " +
+                                            key);
+      }
+      spec.options.emplace_back(key, value);
+    }
+    spec.name = target.name;
+  }
+  const auto entry = entries_.find(spec.name);
+  if (entry == entries_.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : entries_) known.push_back(name);
+    for (const auto& [name, value] : aliases_) known.push_back(name);
+    throw unknown_name(ErrorKind::kPolicy, "policy", spec.name, known);
+  }
+  return entry->second.builder(spec);
+}
+
+void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget) {
+  if (!policy.traits.takes_budget) {
+    if (budget) {
+      throw Error(
+          ErrorKind::kConfig,
+          "policy '" + policy.text + "' takes no budget, found budget " + std::to_string(*budget));
+    }
+    return;
+  }
+  if (!budget)
+    throw Error(ErrorKind::kConfig,
+                "policy '" + policy.text + "' needs a budget (tokens per layer)");
+  const std::int64_t least = policy.traits.pinned + 1;
+  if (*budget < least) {
+    throw Error(ErrorKind::kConfig,
+                "budget " + std::to_string(*budget) + " is too small for policy '" + policy.text +
+                    "': expected at least " + std::to_string(least) +
+                    (policy.traits.pinned ? " (sinks count inside the budget)" : " token"));
+  }
+}
+
+std::vector<PolicyInfo> Registry::list() const {
+  std::vector<PolicyInfo> infos;
+  for (const auto& [name, entry] : entries_) infos.push_back(entry.info);
+  return infos;
+}
+
+const Registry& builtin_registry() {
+  static const Registry kRegistry = [] {
+    Registry registry;
+    register_full(registry);
+    register_random(registry);
+    register_window(registry);
+    register_h2o(registry);
+    register_tova(registry);
+    return registry;
+  }();
+  return kRegistry;
+}
+
+}  // namespace lethe::policies

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policy names -> factories. Registered by one explicit function, never by static initialisers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/spec.h"
+#include "policies/policy.h"
+
+namespace lethe::policies {
+
+/// A parsed, checked policy: canonical text, traits, and a factory of per-layer instances.
+struct PolicyPlan {
+  std::string text;  ///< canonical, e.g. "window:sinks=4"
+  PolicyTraits traits;
+  std::function<std::unique_ptr<EvictionPolicy>(const LayerContext&)> make;
+};
+
+/// One entry of `lethe list policies`.
+struct PolicyInfo {
+  std::string name;
+  std::string summary;
+  std::string source;                    ///< paper, section, equation
+  std::vector<std::string> option_help;  ///< "sinks=i: …"
+};
+
+class Registry {
+ public:
+  using Builder = std::function<PolicyPlan(const Spec&)>;
+  /// Throws Error(kInternal) on a name given twice.
+  void add(PolicyInfo info, Builder builder);
+  /// `other` is accepted wherever `canonical` is (window+4 and friends are handled by resolve()).
+  void add_alias(std::string other, std::string canonical);
+  /// Parses a specification (aliases allowed) and builds its plan. Throws Error(kPolicy) for
+  /// unknown names (with a suggestion) and bad options.
+  PolicyPlan resolve(std::string_view text) const;
+  std::vector<PolicyInfo> list() const;
+  const std::map<std::string, std::string>& aliases() const { return aliases_; }
+
+ private:
+  struct Entry {
+    PolicyInfo info;
+    Builder builder;
+  };
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, std::string> aliases_;
+};
+
+/// Throws Error(kConfig) unless `budget` is what the policy needs: none for full, at least one
+/// place beside the pinned tokens otherwise.
+void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget);
+
+/// All built-in policies.
+const Registry& builtin_registry();
+
+}  // namespace lethe::policies

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// tova: the token with the lowest attention weight of the newest query leaves.
+//
+// TOVA, arXiv 2401.06104, §4, Eq. 9, Algorithm 1. After the attention of token t,
+//   score[j] = mean over query heads of softmax weight A_h[t, j],   victim = argmin_j score[j].
+// scope=layer (the method): mean over all query heads, one victim for the whole layer. scope=head
+// (App. A "TOVA-head"): mean over the query heads of each KV head, a victim per KV head. sinks=i:
+// "TOVA-layer+i", App. A. The newest token is a candidate like any other; no history is kept.
+// Grouped queries: as the authors' code, every query head counts once (the paper does not say).
+// Ties go to the oldest token (the paper leaves them open); scores are summed in float32.
+#include "policies/tova.h"
+
+#include "policies/lowest.h"
+#include "policies/options.h"
+
+namespace lethe::policies {
+namespace {
+
+class Tova final : public EvictionPolicy {
+ public:
+  void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) override {
+    for (std::size_t h = 0; h < view.heads.size(); ++h) {
+      const HeadCache& cache = view.heads[h];
+      const std::size_t cached = cache.positions.size();
+      if (cached <= budget) continue;
+      scores_.resize(cached);
+      cache.attention.mean_over_heads(cache.attention.rows() - 1, scores_);
+      plan.margin[h] = pick_lowest(scores_, cached - budget, plan.victims[h]);
+    }
+  }
+
+ private:
+  std::vector<double> scores_;
+};
+
+}  // namespace
+
+void register_tova(Registry& registry) {
+  registry.add({"tova",
+                "the token the newest query attends to least leaves",
+                "TOVA §4, Eq. 9, Alg. 1",
+                {kScopeHelp, kSinksHelp}},
+               [](const Spec& spec) {
+                 PolicyPlan plan = plan_with_common_options(spec, Scope::kLayer);
+                 plan.traits.reads_attention = true;
+                 plan.traits.last_rows = 1;
+                 plan.make = [](const LayerContext&) { return std::make_unique<Tova>(); };
+                 return plan;
+               });
+  registry.add_alias("tova-layer", "tova");
+  registry.add_alias("tova-head", "tova:scope=head");
+}
+
+}  // namespace lethe::policies
