@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/catalogue.h"
+
+#include "harness/base/error.h"
+#include "harness/cli/models.h"
+#include "harness/cli/root.h"
+#include "models/checkpoint/checkpoint.h"
+#include "policies/registry.h"
+#include "tasks/registry.h"
+
+namespace lethe::cli {
+
+namespace {
+
+/// "F32:61,Q4_1:210,Q8_0:1": how many tensors are stored how.
+std::string quantisation(const models::Checkpoint& checkpoint) {
+  std::map<std::string, int> counts;
+  for (const auto& tensor : checkpoint.tensors()) ++counts[tensor.storage];
+  std::string out;
+  for (const auto& [storage, count] : counts) {
+    out += (out.empty() ? "" : ",") + storage + ":" + std::to_string(count);
+  }
+  return out;
+}
+
+}  // namespace
+
+grid::ModelEntry Catalogue::model(const std::string& name) {
+  const auto known = models_.find(name);
+  if (known != models_.end()) return known->second;
+  const auto resolved = resolve_model(name);
+  const auto checkpoint = models::open_checkpoint(resolved.path);
+  grid::ModelEntry entry;
+  entry.name = resolved.name;
+  entry.path = std::filesystem::absolute(resolved.path).string();
+  entry.trained_length = checkpoint->config().trained_length;
+  entry.identity = {{"weights_sha256", resolved.weights_sha256},
+                    {"tokenizer_sha256", tokenizer(entry.path).content_sha256()},
+                    {"quantisation", quantisation(*checkpoint)}};
+  return models_.emplace(name, entry).first->second;
+}
+
+grid::PolicyEntry Catalogue::policy(const std::string& text) {
+  const auto plan = policies::builtin_registry().resolve(text);
+  return {plan.text, plan.traits.takes_budget};
+}
+
+grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,
+                                const grid::ModelEntry& model, std::int64_t length) {
+  const auto task = tasks::make_task(name, options, length, root_folder());
+  grid::TaskEntry entry{name, task->identity(), {}};
+  for (auto& sample : task->samples(tokenizer(model.path))) {
+    entry.samples.push_back({sample.id, sample.hash, sample.cluster});
+  }
+  return entry;
+}
+
+const models::Tokenizer& Catalogue::tokenizer(const std::string& path) {
+  auto& entry = tokenizers_[path];
+  if (!entry) entry = models::open_tokenizer(path);
+  return *entry;
+}
+
+}  // namespace lethe::cli

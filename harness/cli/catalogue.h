@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The catalogue the grid asks: models, policies and tasks by name.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "harness/grid/catalogue.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace lethe::cli {
+
+/// Answers from data/models.json, the policy registry and the task registry. Opens each checkpoint
+/// once; loads no weights. Not thread-safe.
+class Catalogue : public grid::Catalogue {
+ public:
+  grid::ModelEntry model(const std::string& name) override;
+  grid::PolicyEntry policy(const std::string& text) override;
+  grid::TaskEntry task(const std::string& name, const json::object& options,
+                       const grid::ModelEntry& model, std::int64_t length) override;
+
+ private:
+  const models::Tokenizer& tokenizer(const std::string& path);
+  std::map<std::string, std::unique_ptr<models::Tokenizer>> tokenizers_;
+  std::map<std::string, grid::ModelEntry> models_;
+};
+
+}  // namespace lethe::cli

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+#include "harness/base/error.h"
+#include "harness/base/names.h"
+#include "harness/base/spec.h"
+#include "harness/base/text.h"
+#include "harness/base/version.h"
+#include "harness/cli/commands/commands.h"
+#include "harness/cli/machine.h"
+#include "harness/cli/models.h"
+#include "harness/cli/output.h"
+#include "harness/cli/root.h"
+#include "models/checkpoint/checkpoint.h"
+#include "models/engine/evaluate.h"
+#include "models/tokenizer/tokenizer.h"
+#include "policies/registry.h"
+#include "tasks/datasets/pg19_books.h"
+
+namespace lethe::cli {
+
+namespace {
+
+struct Settings {
+  std::string model;
+  std::string policy;
+  std::int64_t tokens;
+  std::int64_t step_tokens;
+  std::int64_t repeats;
+  std::vector<std::int64_t> budgets;
+  std::vector<std::int64_t> lengths;  // of the flatness run; may be empty
+  std::vector<std::string> dtypes;
+};
+
+std::vector<std::int64_t> integers(const std::string& text, const std::string& option) {
+  std::vector<std::int64_t> values;
+  if (text == "none") return values;
+  for (const auto& part : split(text, ',')) {
+    const auto value = parse_integer(part);
+    if (!value || *value < 1) {
+      throw Error(
+          ErrorKind::kUsage,
+          "--" + option + ": expected whole numbers separated by commas, found '" + part + "'");
+    }
+    values.push_back(*value);
+  }
+  return values;
+}
+
+Settings read_settings(const Options& options) {
+  Settings s;
+  s.model = options.text("model", "smollm2-135m");
+  s.policy = options.text("policy", "tova");
+  s.tokens = options.integer("tokens", 4096, 64);
+  s.step_tokens = std::min(s.tokens, options.integer("step-tokens", 192, 8));
+  s.repeats = options.integer("repeats", 3, 1, 1000);
+  s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
+  s.lengths = integers(options.text("lengths", "4096,16384,65536"), "lengths");
+  if (options.has("dtypes")) {
+    s.dtypes = split(options.text("dtypes"), ',');
+  } else {
+    s.dtypes = {"float32"};
+    if (cpu_has_bfloat16()) s.dtypes.push_back("bfloat16");
+  }
+  for (const auto& dtype : s.dtypes) models::parse_dtype(dtype);
+  return s;
+}
+
+/// The shipped PG-19 books one after another, until there are enough tokens.
+std::vector<std::int64_t> book_tokens(const models::Tokenizer& tokenizer, std::int64_t count) {
+  const tasks::Pg19Books books(root_folder() / "data/samples/pg19");
+  std::vector<std::int64_t> tokens;
+  const auto enough = static_cast<std::size_t>(count);
+  for (const auto& id : books.ids()) {
+    if (tokens.size() >= enough) break;
+    const auto book = tokenizer.encode(books.read(id).text, false);
+    tokens.insert(tokens.end(), book.begin(), book.end());
+  }
+  if (tokens.size() < enough) {
+    throw Error(ErrorKind::kUsage, "the shipped books have " + std::to_string(tokens.size()) +
+                                       " tokens, " + std::to_string(count) + " were asked for");
+  }
+  tokens.resize(enough);
+  return tokens;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+class ExactBench {
+ public:
+  ExactBench(const Settings& settings, const models::Model& model, std::vector<std::int64_t> tokens)
+      : settings_(settings),
+        model_(model),
+        tokens_(std::move(tokens)),
+        policy_(policies::builtin_registry().resolve(settings.policy)) {}
+
+  /// Scan, step and dense in turn, so that a machine that slows down slows all of them; ratios are
+  /// medians of the ratios of one round.
+  json::array side_by_side() {
+    const auto full = policies::builtin_registry().resolve("full");
+    const std::size_t n = settings_.budgets.size();
+    std::vector<std::vector<double>> scan(n), step(n), over_dense(n), over_step(n);
+    std::vector<double> dense;
+    for (std::int64_t round = 0; round <= settings_.repeats; ++round) {
+      const double dense_rate = rate(full, {}, settings_.tokens, models::Path::kDense);
+      if (round > 0) dense.push_back(dense_rate);  // the first round warms up
+      for (std::size_t i = 0; i < n; ++i) {
+        const double scan_rate =
+            rate(policy_, settings_.budgets[i], settings_.tokens, models::Path::kScan);
+        if (round == 0) continue;
+        const double step_rate =
+            rate(policy_, step_budget(i), settings_.step_tokens, models::Path::kStep);
+        scan[i].push_back(scan_rate);
+        step[i].push_back(step_rate);
+        over_dense[i].push_back(scan_rate / dense_rate);
+        over_step[i].push_back(scan_rate / step_rate);
+      }
+    }
+    json::array rows;
+    for (std::size_t i = 0; i < n; ++i) {
+      // Measured beside the runs it is compared with, and once more for each budget.
+      const auto limit = model_.time_products({}, settings_.budgets[i]);
+      rows.push_back({{"dtype", models::to_string(model_.dtype())},
+                      {"policy", policy_.text},
+                      {"budget", settings_.budgets[i]},
+                      {"tokens", settings_.tokens},
+                      {"scan_tokens_per_s", median(scan[i])},
+                      {"dense_tokens_per_s", median(dense)},
+                      {"step_tokens_per_s", median(step[i])},
+                      {"step_tokens", settings_.step_tokens},
+                      {"step_budget", step_budget(i)},
+                      {"gemm_gflops", limit.gflops},
+                      {"gemm_limit_tokens_per_s", limit.tokens_per_s},
+                      {"scan_over_dense", median(over_dense[i])},
+                      {"scan_over_step", median(over_step[i])},
+                      {"share_of_gemm_limit", median(scan[i]) / limit.tokens_per_s}});
+    }
+    return rows;
+  }
+
+  /// The same budget at growing lengths: the rate and the resident memory should not move.
+  json::array lengths() {
+    json::array rows;
+    std::vector<std::vector<double>> rates(settings_.lengths.size());
+    std::vector<std::int64_t> resident(settings_.lengths.size());
+    const std::int64_t budget = settings_.budgets[settings_.budgets.size() / 2];
+    for (std::size_t i = 0; i < settings_.lengths.size(); ++i) {
+      // Short texts are repeated until they are as long a measurement as the longest.
+      const std::int64_t longest =
+          *std::max_element(settings_.lengths.begin(), settings_.lengths.end());
+      const std::int64_t times = std::min<std::int64_t>(4, longest / settings_.lengths[i]);
+      for (std::int64_t t = 0; t < std::max<std::int64_t>(1, times); ++t) {
+        rates[i].push_back(rate(policy_, budget, settings_.lengths[i], models::Path::kScan));
+      }
+      resident[i] = resident_bytes();
+    }
+    for (std::size_t i = 0; i < settings_.lengths.size(); ++i) {
+      rows.push_back({{"dtype", models::to_string(model_.dtype())},
+                      {"policy", policy_.text},
+                      {"budget", budget},
+                      {"tokens", settings_.lengths[i]},
+                      {"scan_tokens_per_s", median(rates[i])},
+                      {"rate_over_first", median(rates[i]) / median(rates[0])},
+                      {"resident_bytes", resident[i]},
+                      {"resident_growth_bytes", resident[i] - resident[0]}});
+    }
+    return rows;
+  }
+
+ private:
+  std::int64_t step_budget(std::size_t i) const {
+    return std::min(settings_.budgets[i], settings_.step_tokens / 2);
+  }
+
+  double rate(const policies::PolicyPlan& policy, std::optional<std::int64_t> budget,
+              std::int64_t count, models::Path path) const {
+    models::EvaluateOptions options;
+    options.budget = budget;
+    options.path = path;
+    constexpr std::int64_t kFloat32Positions = 32768;
+    if (count > kFloat32Positions) options.rope_angles = models::RopeAngles::kF64;
+    const auto result =
+        model_.evaluate(std::span(tokens_).first(static_cast<std::size_t>(count)), policy, options);
+    return static_cast<double>(count) / result.seconds;
+  }
+
+  const Settings& settings_;
+  const models::Model& model_;
+  std::vector<std::int64_t> tokens_;
+  policies::PolicyPlan policy_;
+};
+
+void print_tables(const json::object& report) {
+  const auto number = [](const json::value& row, const char* name) {
+    return row.at(name).to_number<double>();
+  };
+  std::printf("%-9s %-6s %6s | %9s %9s %9s %9s | %7s %7s %7s\n", "dtype", "policy", "budget",
+              "scan t/s", "dense t/s", "step t/s", "GEMM lim.", "/dense", "/step", "/GEMM");
+  for (const auto& row : report.at("side_by_side").as_array()) {
+    std::printf("%-9s %-6s %6lld | %9.1f %9.1f %9.1f %9.1f | %6.2fx %6.1fx %6.0f%%\n",
+                row.at("dtype").as_string().c_str(), row.at("policy").as_string().c_str(),
+                static_cast<long long>(row.at("budget").as_int64()),
+                number(row, "scan_tokens_per_s"), number(row, "dense_tokens_per_s"),
+                number(row, "step_tokens_per_s"), number(row, "gemm_limit_tokens_per_s"),
+                number(row, "scan_over_dense"), number(row, "scan_over_step"),
+                100 * number(row, "share_of_gemm_limit"));
+  }
+  if (report.at("lengths").as_array().empty()) return;
+  std::printf("\n%-9s %-6s %6s %8s | %9s %10s %12s\n", "dtype", "policy", "budget", "tokens",
+              "scan t/s", "of first", "resident");
+  for (const auto& row : report.at("lengths").as_array()) {
+    std::printf(
+        "%-9s %-6s %6lld %8lld | %9.1f %9.1f%% %12s\n", row.at("dtype").as_string().c_str(),
+        row.at("policy").as_string().c_str(), static_cast<long long>(row.at("budget").as_int64()),
+        static_cast<long long>(row.at("tokens").as_int64()), number(row, "scan_tokens_per_s"),
+        100 * number(row, "rate_over_first"), human_bytes(number(row, "resident_bytes")).c_str());
+  }
+}
+
+}  // namespace
+
+int run_bench(const Options& options) {
+  const std::vector<std::string> known{"exact"};
+  if (const std::string what = options.text("WHAT"); what != "exact") {
+    throw unknown_name(ErrorKind::kUsage, "benchmark", what, known);
+  }
+  const Settings settings = read_settings(options);
+  if (options.has("threads")) {
+    models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
+  }
+  const auto model_file = resolve_model(settings.model);
+  const auto checkpoint = models::open_checkpoint(model_file.path);
+  const auto tokenizer = models::open_tokenizer(model_file.path);
+  std::int64_t most = settings.tokens;
+  for (const auto length : settings.lengths) most = std::max(most, length);
+  const auto tokens = book_tokens(*tokenizer, most);
+
+  json::array side_by_side, lengths;
+  for (const auto& dtype : settings.dtypes) {
+    const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype));
+    ExactBench bench(settings, *model, tokens);
+    for (auto& row : bench.side_by_side()) side_by_side.push_back(std::move(row));
+    if (settings.lengths.empty()) continue;
+    for (auto& row : bench.lengths()) lengths.push_back(std::move(row));
+  }
+  const json::object report{{"benchmark", "exact"},
+                            {"model", model_file.name},
+                            {"cpu", cpu_name()},
+                            {"bfloat16_units", cpu_has_bfloat16()},
+                            {"threads", models::compute_threads()},
+                            {"torch", models::torch_version()},
+                            {"version", version().version},
+                            {"commit", version().git_commit},
+                            {"repeats", settings.repeats},
+                            {"side_by_side", side_by_side},
+                            {"lengths", lengths}};
+  if (options.has("json")) {
+    print_json(report);
+    return kExitOk;
+  }
+  std::printf("%s, %d threads, LibTorch %s%s\n\n", cpu_name().c_str(), models::compute_threads(),
+              models::torch_version().c_str(),
+              cpu_has_bfloat16()
+                  ? ""
+                  : " (no bfloat16 units: bfloat16 is left out unless --dtypes names it)");
+  print_tables(report);
+  return kExitOk;
+}
+
+}  // namespace lethe::cli

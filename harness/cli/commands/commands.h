@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function per command of the two programs.
+#pragma once
+
+#include "harness/cli/command.h"
+
+namespace lethe::cli {
+
+// lethe
+Command list_command();
+Command query_command();
+Command report_command();
+Command reproduce_command();
+Command run_command();
+Command status_command();
+Command tokenize_command();
+
+// lethe-engine. Their specifications are compiled into both programs, so that `lethe help` knows
+// them.
+CommandSpec bench_spec();
+CommandSpec trace_spec();
+CommandSpec worker_spec();
+int run_bench(const Options& options);
+int run_trace(const Options& options);
+int run_worker_process(const Options& options);
+
+}  // namespace lethe::cli

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands of lethe-engine take; compiled into both programs (see commands.h).
+#include "harness/cli/commands/commands.h"
+
+namespace lethe::cli {
+
+CommandSpec worker_spec() {
+  CommandSpec spec;
+  spec.name = "worker";
+  spec.summary = "run jobs that a coordinator sends over a socket";
+  spec.description = "Started by `lethe run`; FD is the number of the open socket.";
+  spec.arguments = {{"FD"}};
+  spec.options = {{"threads", "N", "threads of the matrix products"}};
+  spec.hidden = true;
+  return spec;
+}
+
+CommandSpec bench_spec() {
+  CommandSpec spec;
+  spec.name = "bench";
+  spec.summary =
+      "how fast the exact scan is, beside the step path, the dense forward and the GEMM limit";
+  spec.description =
+      "bench exact: tokens per second of the scan, the step path (one token at a time) and the "
+      "dense\n"
+      "forward with LibTorch's fused attention, in turn on one text, with their ratios and the "
+      "share\n"
+      "of the GEMM limit (the model's matrix products alone, at the scan's shapes). Then the scan "
+      "at\n"
+      "growing lengths with its resident memory. The step path is measured on a shorter text\n"
+      "(--step-tokens) because its rate does not depend on the length. See docs/benchmarks.md.";
+  spec.arguments = {{"WHAT"}};
+  spec.options = {
+      {"model", "MODEL", "registered name or GGUF file (default smollm2-135m)"},
+      {"policy", "SPEC", "policy of scan and step (default tova)"},
+      {"tokens", "N", "length of the side-by-side runs (default 4096)"},
+      {"step-tokens", "N", "length of the step runs (default 192)"},
+      {"budgets", "K,…", "budgets (default 64,256,1024)"},
+      {"lengths", "N,…", "lengths of the flatness run (default 4096,16384,65536), or none"},
+      {"dtypes", "D,…",
+       "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
+      {"repeats", "N", "rounds after the warm-up (default 3)"},
+      {"threads", "N", "threads (default: all cores)"},
+      {"json", "", "one JSON object instead of tables"}};
+  spec.examples = {
+      {"a quick look",
+       "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none --repeats 1"}};
+  return spec;
+}
+
+CommandSpec trace_spec() {
+  CommandSpec spec;
+  spec.name = "trace";
+  spec.summary = "what a policy evicts and what it costs, token by token (JSON lines)";
+  spec.description =
+      "One header line, then per token its NLL and the victims of every layer with the margin to\n"
+      "the runner-up, in order of eviction; at the end the kept positions and a summary. The NLL\n"
+      "of a token line is that of the token that follows. A text gets a BOS token where the\n"
+      "model's tokenizer asks for one (see bos_added); ids from --tokens are taken as they are.";
+  spec.options = {
+      {"model", "MODEL", "registered name, GGUF file or Hugging Face folder"},
+      {"text", "FILE", "UTF-8 text; - is standard input"},
+      {"tokens", "FILE", "token ids instead of a text; - is standard input"},
+      {"limit", "N", "only the first N tokens (BOS included)"},
+      {"policy", "SPEC", "eviction policy, such as tova or window:sinks=4 (default full)"},
+      {"budget", "K", "tokens kept per layer, counted after eviction"},
+      {"schedule", "S", "exact: evict after every token"},
+      {"dtype", "D", "float32 (default), bfloat16, float64"},
+      {"path", "P", "scan (default): layer by layer; step: token by token, the definition"},
+      {"seed", "N", "seed of random policies (default 0)"},
+      {"threads", "N", "threads (default: all cores)"},
+      {"out", "FILE", "where the lines go (default -: standard output)"}};
+  spec.examples = {
+      {"what TOVA drops with 16 places",
+       "printf 'In the beginning the river was wide, and those who drank of it forgot the way.' | "
+       "lethe trace --model smollm2-135m --text - --policy tova --budget 16 --out trace.jsonl"},
+      {"the same by the definition, token by token, from ids",
+       "echo '504 7563 282 34864' | lethe trace --model smollm2-135m --tokens - --policy window "
+       "--budget 2 --path step"}};
+  return spec;
+}
+
+}  // namespace lethe::cli

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "harness/base/error.h"
+#include "harness/base/text.h"
+#include "harness/cli/commands/commands.h"
+#include "harness/cli/output.h"
+#include "harness/cli/root.h"
+#include "harness/cli/suites.h"
+#include "reports/report_registry.h"
+
+namespace lethe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+int list_suites(const Options& options) {
+  json::array out;
+  for (const auto& name : shipped_suites()) {
+    const auto suite = grid::read_suite(suite_path(name), {});
+    if (suite.report.empty()) continue;
+    if (options.has("json")) {
+      out.push_back({{"name", name}, {"title", suite.title}, {"report", suite.report}});
+    } else {
+      std::cout << name << ": " << suite.title << '\n';
+    }
+  }
+  if (options.has("json")) print_json(out);
+  return kExitOk;
+}
+
+/// Runs what is missing and writes the report even when cells failed: what is there is shown, what
+/// is not is marked. Not after an interruption, where the user wants to leave.
+int reproduce_one(const std::string& name, const Options& options) {
+  const auto loaded = load_suite(name, {});
+  const auto& suite = loaded.suite;
+  if (suite.report.empty()) {
+    throw Error(ErrorKind::kConfig, "suite " + suite.name +
+                                        " names no report (member \"report\"); use `lethe run` and "
+                                        "`lethe report`");
+  }
+  const auto& report = reports::find_report(suite.report);
+  const fs::path out_dir = options.text("out", "report/" + suite.name);
+  const fs::path database = options.text("db", (out_dir / "results.db").string());
+  const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
+  const bool as_json = options.has("json");
+  if (!as_json) std::cout << describe_run(outcome, database) << std::flush;
+  if (outcome.interrupted) return outcome.exit_code();
+
+  reports::ReportRequest request;
+  request.suite = suite.name;
+  for (const auto& cell : loaded.cells) request.cell_keys.push_back(cell.key);
+  request.title = suite.title;
+  request.data_dir = root_folder() / "data";
+  request.out_dir = out_dir;
+  const auto store = store::RunStore::open(database, store::OpenMode::kReadOnly);
+  const auto written = report.write(store, request, system_clock());
+  if (as_json) {
+    json::array files;
+    for (const auto& file : written.files) files.push_back(json::value(file.string()));
+    print_json({{"suite", suite.name},
+                {"run", run_json(outcome)},
+                {"files", std::move(files)},
+                {"summary", json::array(written.summary.begin(), written.summary.end())},
+                {"invariant_violated", written.invariant_violated}});
+  } else {
+    std::cout << '\n';
+    for (const auto& line : written.summary) std::cout << line << '\n';
+    std::cout << "\nreport: " << written.files.front().string() << '\n';
+  }
+  if (outcome.exit_code() != kExitOk) return outcome.exit_code();
+  return written.invariant_violated ? kExitOutsideTolerance : kExitOk;
+}
+
+int run(const Options& options) {
+  if (options.has("list")) return list_suites(options);
+  const std::string name = options.text("SUITE", "");
+  if (name.empty()) throw Error(ErrorKind::kUsage, "SUITE is missing; --list shows what there is");
+  if (name != "all") return reproduce_one(name, options);
+  if (options.has("out") || options.has("db")) {
+    throw Error(ErrorKind::kUsage, "--out and --db are for one suite; `all` writes report/SUITE/");
+  }
+  int code = kExitOk;
+  for (const auto& suite : shipped_suites()) {
+    if (grid::read_suite(suite_path(suite), {}).report.empty()) continue;
+    if (!options.has("json")) std::cout << "== " << suite << '\n' << std::flush;
+    const int ended = reproduce_one(suite, options);
+    if (ended == kExitInterrupted) return ended;
+    code = std::max(code, ended);
+  }
+  return code;
+}
+
+}  // namespace
+
+Command reproduce_command() {
+  CommandSpec spec;
+  spec.name = "reproduce";
+  spec.summary = "run a suite and write its report: one command from nothing to a table";
+  spec.description =
+      "SUITE is a shipped suite (such as quick), a JSON file, or all. Results go to\n"
+      "report/SUITE/results.db, tables and plots beside it. What is already in the database is "
+      "not\n"
+      "run again. Exit code 1: cells failed; 3: an invariant of the measurements is violated.";
+  spec.arguments = {{"SUITE", false}};
+  spec.options = {{"list", "", "print the suites and end"},
+                  {"db", "FILE", "result database (default DIR/results.db)"},
+                  {"out", "DIR", "folder of the report (default report/SUITE)"},
+                  {"json", "", "print outcome, files and verdicts as JSON"}};
+  const auto execution = execution_options();
+  spec.options.insert(spec.options.end(), execution.begin(), execution.end());
+  spec.examples = {{"what can be reproduced", "lethe reproduce --list"},
+                   {"a check of the whole line in seconds (for the paper's table: quick)",
+                    "lethe reproduce smoke"}};
+  return {spec, run, {}};
+}
+
+}  // namespace lethe::cli

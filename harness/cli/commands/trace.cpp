@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <iostream>
+#include <limits>
+
+#include "harness/base/error.h"
+#include "harness/base/names.h"
+#include "harness/base/text.h"
+#include "harness/base/version.h"
+#include "harness/cli/commands/commands.h"
+#include "harness/cli/models.h"
+#include "harness/cli/output.h"
+#include "harness/cli/token_ids.h"
+#include "harness/cli/trace_writer.h"
+#include "models/checkpoint/checkpoint.h"
+#include "models/engine/evaluate.h"
+#include "models/tokenizer/tokenizer.h"
+#include "policies/registry.h"
+
+namespace lethe::cli {
+
+namespace {
+
+struct Input {
+  std::vector<std::int64_t> tokens;
+  bool bos_added = false;
+};
+
+Input read_tokens(const Options& options, const std::filesystem::path& checkpoint,
+                  std::int64_t vocab_size) {
+  if (options.has("text") == options.has("tokens")) {
+    throw Error(ErrorKind::kUsage, "expected either --text FILE or --tokens FILE");
+  }
+  const std::string name = options.text(options.has("text") ? "text" : "tokens");
+  const std::string where = name == "-" ? "standard input" : name;
+  Input input;
+  const std::string content = read_input(name);
+  if (options.has("tokens")) {
+    input.tokens = parse_token_ids(content, where, vocab_size);
+  } else {
+    if (content.empty()) {
+      throw Error(ErrorKind::kData, where + ": the text is empty; expected at least two tokens");
+    }
+    if (const auto bad = first_invalid_utf8(content)) {
+      throw Error(ErrorKind::kData, where + ": byte " + std::to_string(*bad) +
+                                        " begins no valid UTF-8 character; convert the text");
+    }
+    const auto tokenizer = models::open_tokenizer(checkpoint);
+    input.tokens = tokenizer->encode(content, false);
+    input.bos_added = tokenizer->adds_bos() && tokenizer->bos_id().has_value();
+    if (input.bos_added) input.tokens.insert(input.tokens.begin(), *tokenizer->bos_id());
+  }
+  const auto limit = options.integer("limit", std::numeric_limits<std::int64_t>::max(), 2);
+  if (limit < static_cast<std::int64_t>(input.tokens.size())) {
+    input.tokens.resize(static_cast<std::size_t>(limit));
+  }
+  if (input.tokens.size() < 2) {
+    throw Error(ErrorKind::kData, where +
+                                      ": one token; expected at least two, so that one can be "
+                                      "predicted from the other");
+  }
+  return input;
+}
+
+models::EvaluateOptions evaluate_options(const Options& options, std::size_t tokens) {
+  models::EvaluateOptions evaluate;
+  if (options.has("budget")) evaluate.budget = options.integer("budget", 0, 1);
+  evaluate.path = options.choice("path", "scan", {"scan", "step"}) == "step" ? models::Path::kStep
+                                                                             : models::Path::kScan;
+  // Float32 angles drift at long range (DESIGN §1).
+  constexpr std::size_t kFloat32Positions = 32768;
+  evaluate.rope_angles =
+      tokens > kFloat32Positions ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
+  evaluate.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 0));
+  return evaluate;
+}
+
+json::object header(const Options& options, const ResolvedModel& model,
+                    const models::ModelConfig& config, const policies::PolicyPlan& policy,
+                    const models::EvaluateOptions& evaluate, const Input& input) {
+  return {{"type", "header"},
+          {"model", model.name},
+          {"weights_sha256", model.weights_sha256},
+          {"policy", policy.text},
+          {"scope", policy.traits.scope == policies::Scope::kLayer ? "layer" : "kv-head"},
+          {"budget", evaluate.budget ? json::value(*evaluate.budget) : json::value(nullptr)},
+          {"schedule", "exact"},
+          {"dtype", options.text("dtype", "float32")},
+          {"path", options.text("path", "scan")},
+          {"rope_angles", evaluate.rope_angles == models::RopeAngles::kF64 ? "f64" : "hf32"},
+          {"seed", evaluate.seed},
+          {"layers", config.n_layers},
+          {"kv_heads", config.n_kv_heads},
+          {"tokens", input.tokens.size()},
+          {"bos_added", input.bos_added},
+          {"version", version().version},
+          {"engine_version", kEngineVersion}};
+}
+
+void trace_to(std::ostream& out, const Options& options) {
+  const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
+  const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
+  options.choice("schedule", "exact", {"exact"});
+  const auto model = resolve_model(options.text("model"));
+  const auto checkpoint = models::open_checkpoint(model.path);
+  const auto input = read_tokens(options, model.path, checkpoint->config().vocab_size);
+  auto evaluate = evaluate_options(options, input.tokens.size());
+  policies::check_budget(policy, evaluate.budget);
+  if (options.has("threads")) {
+    models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
+  }
+  const auto loaded = models::load_model(*checkpoint, dtype);
+  TraceWriter writer(out, input.tokens);
+  evaluate.observer = &writer;
+  evaluate.should_stop = [&] { return !out; };  // the reader is gone, or the disk is full
+  writer.write(header(options, model, checkpoint->config(), policy, evaluate, input));
+  writer.finish(loaded->evaluate(input.tokens, policy, evaluate).seconds);
+}
+
+}  // namespace
+
+int run_trace(const Options& options) {
+  const std::string name = options.text("out", "-");
+  if (name == "-") {
+    try {
+      trace_to(std::cout, options);
+    } catch (const Error& error) {
+      // Stopped because nobody reads any more: how standard output ended is told by main.
+      if (error.kind() != ErrorKind::kInterrupted || std::cout) throw;
+    }
+    return kExitOk;
+  }
+  std::ofstream out(name);
+  if (!out) throw Error(ErrorKind::kUsage, "--out: cannot write " + name);
+  trace_to(out, options);
+  if (!out.flush()) throw Error(ErrorKind::kStore, "cannot write all of " + name + ": disk full?");
+  return kExitOk;
+}
+
+}  // namespace lethe::cli

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// lethe-engine: the commands that run models (LibTorch). `lethe` starts it.
+#include "harness/cli/commands/commands.h"
+#include "models/engine/evaluate.h"
+
+int main(int argc, char** argv) {
+  using namespace lethe::cli;
+  lethe::models::set_compute_threads(0);  // all cores, until a command's --threads says otherwise
+  const std::vector<Command> commands{{bench_spec(), run_bench, {}},
+                                      {trace_spec(), run_trace, {}},
+                                      {worker_spec(), run_worker_process, {}}};
+  return run_program("lethe", commands, argc, argv);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/executor.h"
+
+#include <algorithm>
+#include <map>
+
+#include "harness/base/error.h"
+#include "harness/base/json.h"
+#include "harness/base/version.h"
+#include "harness/cli/machine.h"
+#include "harness/cli/root.h"
+#include "models/checkpoint/checkpoint.h"
+#include "policies/registry.h"
+#include "tasks/metrics/perplexity.h"
+#include "tasks/registry.h"
+
+namespace lethe::cli {
+
+namespace {
+
+std::string layers_json(const std::vector<models::LayerStats>& layers) {
+  json::array out;
+  for (const auto& layer : layers) {
+    out.push_back({{"seen", layer.seen},
+                   {"evicted", layer.evicted},
+                   {"kept_min", layer.kept_min},
+                   {"kept_max", layer.kept_max}});
+  }
+  return json::serialize(out);
+}
+
+store::SampleRecord make_record(const runner::JobSample& sample,
+                                const tasks::SampleOutcome& outcome) {
+  store::SampleRecord record;
+  record.sample_key = sample.key;
+  record.sample_id = sample.id;
+  record.sample_hash = sample.hash;
+  record.cluster = sample.cluster;
+  record.tokens_in = outcome.tokens_in;
+  record.tokens_cut = outcome.tokens_cut;
+  record.bos_count = outcome.bos_count;
+  const auto sum = tasks::sum_nll(outcome.nll);
+  record.tokens_scored = sum.tokens;
+  record.nll_sum = sum.nats;
+  record.nll_trace.assign(outcome.nll.begin(), outcome.nll.end());
+  for (const auto& layer : outcome.layers) {
+    const bool first = &layer == &outcome.layers.front();
+    record.tokens_seen = std::max(record.tokens_seen, layer.seen);
+    record.tokens_evicted += layer.evicted;
+    record.kept_min = first ? layer.kept_min : std::min(record.kept_min, layer.kept_min);
+    record.kept_max = std::max(record.kept_max, layer.kept_max);
+  }
+  record.layers = layers_json(outcome.layers);
+  record.kv_bytes = outcome.kv_bytes;
+  record.peak_bytes = outcome.peak_kv_bytes;
+  record.seconds = outcome.seconds;
+  if (outcome.seconds > 0) {
+    record.prefill_tokens_per_s = static_cast<double>(outcome.tokens_in) / outcome.seconds;
+  }
+  return record;
+}
+
+/// A budget below the length that evicted nothing, or kept more than it may, means that the policy
+/// did not act: such a row would pass as a full-cache result.
+void check_budget_acted(const store::SampleRecord& record, const policies::PolicyPlan& policy,
+                        std::optional<std::int64_t> budget) {
+  if (!budget || !policy.traits.fixed_size || *budget >= record.tokens_seen) return;
+  if (record.tokens_evicted == 0 || record.kept_max > *budget) {
+    throw Error(ErrorKind::kInternal,
+                "sample " + record.sample_id + ": policy " + policy.text + " with budget " +
+                    std::to_string(*budget) + " evicted " + std::to_string(record.tokens_evicted) +
+                    " tokens and kept up to " + std::to_string(record.kept_max) + " of " +
+                    std::to_string(record.tokens_seen) + "; this is a bug in Lethe");
+  }
+}
+
+}  // namespace
+
+void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
+  const json::value holder(job.inputs);
+  ObjectReader inputs(holder, "cell " + job.label, ErrorKind::kInternal);
+  const auto& the_task = task(job);
+  const auto& the_tokenizer = tokenizer(job.model_path);
+  std::map<std::string, std::string> hashes;
+  for (const auto& sample : the_task.samples(the_tokenizer)) hashes[sample.id] = sample.hash;
+
+  tasks::RunSettings settings;
+  settings.policy = policies::builtin_registry().resolve(inputs.string("policy"));
+  if (!inputs.at("budget").is_null()) settings.budget = inputs.integer("budget");
+  settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
+  settings.evaluate.rope_angles =
+      inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
+  settings.evaluate.progress = [&](std::int64_t tokens) { sink.progress(tokens); };
+  const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")));
+
+  for (const auto& sample : job.samples) {
+    if (sink.stop_requested()) return;
+    if (hashes[sample.id] != sample.hash) {
+      throw Error(ErrorKind::kData, "sample " + sample.id +
+                                        " is not what the plan was made for: the text changed "
+                                        "while the run was going on; run again");
+    }
+    const auto outcome = the_task.run(sample.id, the_tokenizer, the_model, settings);
+    const auto record = make_record(sample, outcome);
+    check_budget_acted(record, settings.policy, settings.budget);
+    sink.sample_done(record);
+  }
+}
+
+store::ProvenanceRecord TaskExecutor::provenance() const {
+  store::ProvenanceRecord record;
+  const auto& stamp = version();
+  record.version = stamp.version;
+  record.git_commit = stamp.git_commit;
+  record.git_dirty = stamp.git_dirty;
+  record.compiler = stamp.compiler;
+  record.build_type = stamp.build_type;
+  record.torch_version = models::torch_version();
+  record.cpu = cpu_name();
+  record.device = "cpu";
+  record.threads = models::compute_threads();
+  return record;
+}
+
+const models::Model& TaskExecutor::model(const std::string& path, models::DType dtype) {
+  const std::string id = path + "\n" + models::to_string(dtype);
+  if (id != model_id_) {
+    model_.reset();  // two models at once may not fit
+    model_id_.clear();
+    model_ = models::load_model(*models::open_checkpoint(path), dtype);
+    model_id_ = id;
+  }
+  return *model_;
+}
+
+const models::Tokenizer& TaskExecutor::tokenizer(const std::string& path) {
+  if (path != tokenizer_path_) {
+    tokenizer_ = models::open_tokenizer(path);
+    tokenizer_path_ = path;
+  }
+  return *tokenizer_;
+}
+
+const tasks::Task& TaskExecutor::task(const runner::Job& job) {
+  const json::value inputs_holder(job.inputs);
+  ObjectReader inputs(inputs_holder, "cell " + job.label, ErrorKind::kInternal);
+  ObjectReader task(inputs.at("task"), "cell " + job.label + ": task", ErrorKind::kInternal);
+  const std::string name = task.string("name");
+  const auto length = inputs.integer("length");
+  const std::string id =
+      name + "\n" + std::to_string(length) + "\n" + canonical_json(job.task_options);
+  if (id != task_id_) {
+    task_id_.clear();
+    task_ = tasks::make_task(name, job.task_options, length, root_folder());
+    task_id_ = id;
+  }
+  return *task_;
+}
+
+}  // namespace lethe::cli

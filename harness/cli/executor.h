@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker process does with a job: load the model, run the task's samples, measure.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "harness/runner/job.h"
+#include "models/engine/evaluate.h"
+#include "models/tokenizer/tokenizer.h"
+#include "tasks/task.h"
+
+namespace lethe::cli {
+
+/// Keeps the last model, tokenizer and task between jobs: cells of one model are neighbours in a
+/// plan, so a grid loads each model once.
+class TaskExecutor : public runner::JobExecutor {
+ public:
+  void run(const runner::Job& job, runner::JobSink& sink) override;
+  store::ProvenanceRecord provenance() const override;
+
+ private:
+  const models::Model& model(const std::string& path, models::DType dtype);
+  const models::Tokenizer& tokenizer(const std::string& path);
+  const tasks::Task& task(const runner::Job& job);
+
+  std::string model_id_;
+  std::unique_ptr<models::Model> model_;
+  std::string tokenizer_path_;
+  std::unique_ptr<models::Tokenizer> tokenizer_;
+  std::string task_id_;
+  std::unique_ptr<tasks::Task> task_;
+};
+
+}  // namespace lethe::cli

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Facts about this machine, for provenance and benchmarks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lethe::cli {
+
+/// "AMD EPYC 7763 …", as the kernel reports it; "unknown" where it does not.
+std::string cpu_name();
+/// Whether the CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX-BF16).
+bool cpu_has_bfloat16();
+/// Resident memory of this process, bytes; 0 where the kernel does not say.
+std::int64_t resident_bytes();
+
+}  // namespace lethe::cli

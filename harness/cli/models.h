@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Model names on the command line: registered names (data/models.json), GGUF files, Hugging Face
+// folders.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lethe::cli {
+
+/// One entry of data/models.json.
+struct RegisteredModel {
+  std::string name;
+  std::string title;
+  std::filesystem::path path;  ///< absolute
+  std::string path_variable;   ///< environment variable that points elsewhere; may be empty
+  std::string sha256;          ///< of the weights the name stands for
+  std::string licence;
+  std::string source;
+};
+
+/// A model that exists, and the name under which its results are stored.
+struct ResolvedModel {
+  std::string name;  ///< a registered name, or "custom:FILE"
+  std::filesystem::path path;
+  std::string weights_sha256;
+};
+
+/// Throws Error(kConfig) when data/models.json is malformed.
+std::vector<RegisteredModel> registered_models();
+
+/// Resolves `--model`. A registered name stands for exactly the registered bytes: other bytes at
+/// its own path are an error, other bytes where its variable (LETHE_MODEL_PATH) points are stored
+/// as "custom:FILE". A path whose bytes are a registered model's gets that model's name, so that
+/// results do not depend on how the file was named. Throws Error(kModel) for an unknown name (with
+/// a suggestion), a missing file, and a wrong hash.
+ResolvedModel resolve_model(const std::string& given);
+
+}  // namespace lethe::cli

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Suites by name, expanded, checked and run: what `run` and `reproduce` share.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/cli/options.h"
+#include "harness/grid/suite.h"
+#include "harness/runner/coordinator.h"
+#include "harness/runner/planner.h"
+
+namespace lethe::cli {
+
+/// Names of the suites in data/suites/, sorted.
+std::vector<std::string> shipped_suites();
+
+/// Path of a suite: a file as given, else data/suites/NAME.json. Throws Error(kConfig) for an
+/// unknown name (with a suggestion).
+std::filesystem::path suite_path(const std::string& given);
+
+/// A suite with its cells; every name, file, hash and budget has been checked.
+struct LoadedSuite {
+  grid::Suite suite;
+  std::vector<grid::Cell> cells;
+};
+
+/// Throws Error for anything that is wrong with the suite, before any work. `set` holds texts
+/// "axis=v,…" that replace axes.
+LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set);
+
+/// Options --workers, --threads and --events, which set how a grid runs.
+std::vector<OptionSpec> execution_options();
+
+/// Runs what is missing of the suite into `database`, showing progress on standard error. `command`
+/// is recorded as where the rows come from.
+runner::RunReport execute(const LoadedSuite& loaded, const std::filesystem::path& database,
+                          const Options& options, const std::string& command);
+
+/// "21 cells, 126 samples, 258,048 tokens; 100 samples are done, 26 to run (53,248 tokens)".
+std::string describe_plan(const runner::Plan& plan, const LoadedSuite& loaded);
+
+/// Lines for people about how a run went, failures first.
+std::string describe_run(const runner::RunReport& report, const std::filesystem::path& database);
+
+json::object run_json(const runner::RunReport& report);
+
+}  // namespace lethe::cli

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the grid needs to know of models, policies and tasks, filled in by the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.h"
+
+namespace lethe::grid {
+
+/// A resolved model: its registered name and everything about it that belongs into the cell key.
+struct ModelEntry {
+  std::string name;
+  std::string path;       ///< of the checkpoint, for the worker; not part of the key
+  json::object identity;  ///< {"weights_sha256", "tokenizer_sha256", "quantisation", …}
+  std::int64_t trained_length = 0;
+};
+
+struct PolicyEntry {
+  std::string text;  ///< canonical specification
+  bool takes_budget = true;
+};
+
+/// One sample of a task at one length.
+struct SampleEntry {
+  std::string id;       ///< "860/0"
+  std::string hash;     ///< SHA-256 of its content (text bytes and window)
+  std::string cluster;  ///< book or document
+};
+
+/// A task bound to a model and a length.
+struct TaskEntry {
+  std::string name;
+  json::object
+      identity;  ///< task options, versions, data hashes: everything that may change numbers
+  std::vector<SampleEntry> samples;
+};
+
+/// Names -> facts. Every function throws Error(kConfig | kModel | kPolicy | kData) with a
+/// suggestion for an unknown name; all of them are called before any work starts.
+class Catalogue {
+ public:
+  virtual ~Catalogue() = default;
+  virtual ModelEntry model(const std::string& name) = 0;
+  virtual PolicyEntry policy(const std::string& text) = 0;
+  /// `options` is the task object of the suite without "name".
+  virtual TaskEntry task(const std::string& name, const json::object& options,
+                         const ModelEntry& model, std::int64_t length) = 0;
+};
+
+}  // namespace lethe::grid

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plan = wanted minus done: which samples of which cells still have to run.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/grid/suite.h"
+#include "harness/runner/job.h"
+#include "harness/store/records.h"
+#include "harness/store/run_store.h"
+
+namespace lethe::runner {
+
+/// A cell with missing samples.
+struct PlannedJob {
+  Job job;
+  std::int64_t length = 0;          ///< tokens per sample, for progress
+  std::int64_t samples_cached = 0;  ///< already in the database
+};
+
+/// What a run would do. Frozen: nothing in it changes while it is carried out.
+struct Plan {
+  std::vector<PlannedJob> jobs;     ///< in the order of the cells
+  std::vector<std::string> cached;  ///< keys of cells with nothing missing
+  std::int64_t cells_total = 0;
+  std::int64_t samples_total = 0;
+  std::int64_t samples_cached = 0;
+  std::int64_t samples_missing = 0;
+  std::int64_t tokens_missing = 0;  ///< sum of length over missing samples
+};
+
+/// Compares `cells` with the database; a null `store` means nothing is done yet (`run --dry-run`
+/// before the first run). A cell that ended failed, oom or crashed is wanted again for its missing
+/// samples. Throws Error(kStore) when the database cannot be read.
+Plan plan_jobs(std::span<const grid::Cell> cells, const store::RunStore* store);
+
+/// The row of a cell in the database.
+store::CellRecord cell_record(const grid::Cell& cell);
+
+}  // namespace lethe::runner

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker as the coordinator sees it: a child process with a socket and a log file. Internal.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/runner/framing.h"
+
+namespace lethe::runner {
+
+/// Starts the process in the constructor; kills and reaps it in the destructor.
+class WorkerProcess {
+ public:
+  /// The child gets its end of the socket as descriptor 3 (appended to `command` as "3"), an own
+  /// process group (Ctrl-C on the terminal is for the coordinator alone), no standard input, and
+  /// stdout and stderr appended to `log`. No other descriptor of this process reaches it.
+  /// Throws Error(kConfig) when the program cannot be started, Error(kStore) when the log cannot be
+  /// written.
+  WorkerProcess(const std::vector<std::string>& command,
+                const std::vector<std::string>& environment, const std::filesystem::path& log);
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  int fd() const { return fd_; }
+  pid_t pid() const { return pid_; }
+
+  /// Queues a frame and writes as much as the socket takes.
+  void send(const Frame& frame);
+  /// Goes on writing what is queued. A lost connection shows when it is read.
+  void flush();
+  bool wants_to_write() const { return !outgoing_.empty(); }
+
+  /// Takes in everything that is there to read.
+  ReadResult read();
+  /// The next whole message; throws Error(kInternal) on a malformed one.
+  std::optional<Frame> next() { return decoder_.next(); }
+
+  /// True when the process has ended (it is reaped then).
+  bool ended();
+  void kill();
+  /// Waits up to `seconds` for the process to end by itself, then kills it.
+  void wait_or_kill(double seconds);
+  /// "exit code 3" or "signal SIGSEGV", with the last line of its log. After it has ended.
+  std::string describe_end() const;
+
+ private:
+  std::string last_log_line() const;
+
+  pid_t pid_ = -1;
+  int fd_ = -1;
+  bool reaped_ = false;
+  int status_ = 0;
+  std::filesystem::path log_;
+  std::uintmax_t log_start_ = 0;  ///< what stands before belongs to an earlier process
+  std::string outgoing_;
+  FrameDecoder decoder_;
+};
+
+}  // namespace lethe::runner

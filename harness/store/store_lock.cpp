@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/store/store_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/base/error.h"
+
+namespace lethe::store {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::string read_holder(int fd) {
+  char text[1024];
+  const ssize_t size = pread(fd, text, sizeof text, 0);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size))
+                  : "a process that has just started";
+}
+
+// A holder removes its file at the end; a lock on a removed file locks nobody out.
+bool still_at(const std::filesystem::path& path, int fd) {
+  struct stat open_file {
+  }, named_file{};
+  return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named_file) == 0 &&
+         open_file.st_dev == named_file.st_dev && open_file.st_ino == named_file.st_ino;
+}
+
+}  // namespace
+
+std::filesystem::path StoreLock::path_for(const std::filesystem::path& database) {
+  return database.string() + ".lock";
+}
+
+StoreLock::StoreLock(const std::filesystem::path& database, const std::string& command,
+                     const Clock& clock)
+    : path_(path_for(database)) {
+  while (true) {
+    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd_ < 0) {
+      throw Error(ErrorKind::kStore, "cannot lock " + database.string() + ": " + path_.string() +
+                                         ": " + std::strerror(errno));
+    }
+    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      const int reason = errno;
+      const std::string holder = read_holder(fd_);
+      ::close(fd_);
+      if (reason == EINTR) continue;
+      if (reason != EWOULDBLOCK) {
+        throw Error(ErrorKind::kStore, "cannot lock " + path_.string() + ": " +
+                                           std::strerror(reason) +
+                                           "; keep the database on a local disk");
+      }
+      throw Error(ErrorKind::kStore, database.string() + " is in use by another run (" + holder +
+                                         "); wait for it, stop it, or use another --db");
+    }
+    if (still_at(path_, fd_)) break;
+    ::close(fd_);
+  }
+  const std::string holder = "host " + host_name() + ", pid " + std::to_string(getpid()) +
+                             ", since " + utc_text(clock.unix_ms()) + ", command " +
+                             command.substr(0, 700);
+  // The text only helps people; the lock holds without it (a full disk must not stop a resume that
+  // has nothing to write).
+  if (ftruncate(fd_, 0) == 0 && pwrite(fd_, holder.data(), holder.size(), 0) < 0) errno = 0;
+}
+
+StoreLock::~StoreLock() {
+  ::unlink(path_.c_str());
+  ::close(fd_);
+}
+
+}  // namespace lethe::store

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/engine/dense.h"
+
+#include <ATen/ATen.h>
+
+#include "models/engine/sequence.h"
+
+namespace lethe::models {
+namespace {
+
+// [tokens, heads * head_dim] columns of the projection as [1, heads, tokens, head_dim].
+at::Tensor heads_of(const at::Tensor& qkv, std::int64_t first_head, std::int64_t heads,
+                    std::int64_t head_dim) {
+  return qkv.narrow(1, first_head * head_dim, heads * head_dim)
+      .view({qkv.size(0), heads, head_dim})
+      .transpose(0, 1)
+      .unsqueeze(0);
+}
+
+}  // namespace
+
+EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64_t> tokens,
+                              const EvaluateOptions& options) {
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  const auto shape = decoder.qkv_shape();
+  const auto product = decoder.precision().product;
+  at::Tensor hidden = decoder.embed(tokens);
+  const RotaryTable rotary = decoder.rotary(options.rope_angles, 0, count);
+  for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
+    const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary).to(product);
+    const at::Tensor attended = at::scaled_dot_product_attention(
+        heads_of(qkv, 0, shape.n_heads, shape.head_dim),
+        heads_of(qkv, shape.n_heads, shape.n_kv_heads, shape.head_dim),
+        heads_of(qkv, shape.n_heads + shape.n_kv_heads, shape.n_kv_heads, shape.head_dim),
+        /*attn_mask=*/{}, /*dropout_p=*/0.0, /*is_causal=*/true, /*scale=*/{}, /*enable_gqa=*/true);
+    decoder.finish_layer(
+        l, hidden,
+        attended.squeeze(0).transpose(0, 1).reshape({count, -1}).to(hidden.scalar_type()));
+    if (options.progress) options.progress(count * (l + 1) / decoder.config().n_layers);
+  }
+  EvaluateResult result;
+  collect_logits(decoder, hidden, 0, options, result);
+  result.nll.resize(tokens.size() - 1);
+  decoder.score(hidden, tokens.subspan(1), result.nll);
+  return result;
+}
+
+}  // namespace lethe::models

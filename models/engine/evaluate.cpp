@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/engine/evaluate.h"
+
+#include <dlfcn.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <tbb/global_control.h>
+#include <torch/csrc/api/include/torch/version.h>
+
+#include "harness/base/names.h"
+#include "models/engine/dense.h"
+#include "models/engine/product_time.h"
+#include "models/engine/scan.h"
+#include "models/engine/step.h"
+#include "models/transformer/decoder.h"
+
+namespace lethe::models {
+namespace {
+
+// float32 angles drift with the position; beyond this length they must be formed in float64.
+constexpr std::int64_t kLongestHf32 = 32768;
+
+class LlamaModel final : public Model {
+ public:
+  LlamaModel(const Checkpoint& checkpoint, DType dtype) : decoder_(checkpoint, dtype) {}
+
+  const ModelConfig& config() const override { return decoder_.config(); }
+  DType dtype() const override { return decoder_.dtype(); }
+
+  EvaluateResult evaluate(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
+                          const EvaluateOptions& options) const override {
+    check(tokens, policy, options);
+    const c10::InferenceMode no_gradients;
+    const auto start = std::chrono::steady_clock::now();
+    EvaluateResult result;
+    switch (options.path) {
+      case Path::kScan:
+        result = evaluate_scan(decoder_, tokens, policy, options);
+        break;
+      case Path::kDense:
+        result = evaluate_dense(decoder_, tokens, options);
+        break;
+      case Path::kStep: {
+        const StepLane lane{tokens, &policy, options};
+        result = evaluate_step(decoder_, {&lane, 1}).front();
+        break;
+      }
+    }
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+  }
+
+  ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const override {
+    const c10::InferenceMode no_gradients;
+    return models::time_products(decoder_, options.chunk_tokens, options.block_rows, budget);
+  }
+
+ private:
+  void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
+             const EvaluateOptions& options) const {
+    if (tokens.size() < 2) {
+      throw Error(ErrorKind::kData,
+                  "expected at least 2 tokens to score, found " + std::to_string(tokens.size()));
+    }
+    for (const std::int64_t id : tokens) {
+      if (id < 0 || id >= config().vocab_size) {
+        throw Error(ErrorKind::kData, "token id " + std::to_string(id) +
+                                          " is outside the vocabulary of " +
+                                          std::to_string(config().vocab_size));
+      }
+    }
+    policies::check_budget(policy, options.budget);
+    if (options.path == Path::kDense && policy.traits.takes_budget) {
+      throw Error(ErrorKind::kConfig,
+                  "the dense path knows no policy but full, found '" + policy.text + "'");
+    }
+    if (options.chunk_tokens < 1 || options.block_rows < 1) {
+      throw Error(ErrorKind::kConfig, "chunk and block need at least 1 token");
+    }
+    if (options.rope_angles == RopeAngles::kHf32 &&
+        static_cast<std::int64_t>(tokens.size()) > kLongestHf32) {
+      throw Error(ErrorKind::kConfig,
+                  std::to_string(tokens.size()) + " tokens need rope_angles=f64 (beyond " +
+                      std::to_string(kLongestHf32) + " the float32 angles drift)");
+    }
+  }
+
+  Decoder decoder_;
+};
+
+const std::vector<std::string> kDTypes = {"float32", "bfloat16", "float64"};
+
+}  // namespace
+
+DType parse_dtype(std::string_view text) {
+  if (text == "float32") return DType::kFloat32;
+  if (text == "bfloat16") return DType::kBFloat16;
+  if (text == "float64") return DType::kFloat64;
+  throw unknown_name(ErrorKind::kConfig, "dtype", text, kDTypes);
+}
+
+std::string to_string(DType dtype) {
+  return kDTypes[static_cast<std::size_t>(dtype)];
+}
+
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype) {
+  const c10::InferenceMode no_gradients;
+  return std::make_unique<LlamaModel>(checkpoint, dtype);
+}
+
+void set_compute_threads(int threads) {
+  if (threads == 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  // Activations of a chunk are tens of megabytes; given back to the kernel after every use, their
+  // page faults cost several per cent of the run.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  at::set_num_threads(threads);
+  static std::unique_ptr<tbb::global_control> limit;
+  limit.reset();
+  limit = std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
+                                                static_cast<std::size_t>(threads));
+}
+
+int compute_threads() {
+  return at::get_num_threads();
+}
+
+std::string torch_version() {
+  // Newer libraries say what they are at run time: major, minor and patch in the three top bytes.
+  using VersionFunction = std::uint64_t (*)();
+  if (void* symbol = dlsym(RTLD_DEFAULT, "aoti_torch_abi_version")) {
+    const std::uint64_t packed = reinterpret_cast<VersionFunction>(symbol)();
+    return std::to_string(packed >> 56) + "." + std::to_string((packed >> 48) & 0xFF) + "." +
+           std::to_string((packed >> 40) & 0xFF);
+  }
+  return TORCH_VERSION;
+}
+
+}  // namespace lethe::models

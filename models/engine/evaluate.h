@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Teacher-forced evaluation of a text under a policy: the exact scan, and the step path it is
+// proven against. No tensor type crosses this header.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/checkpoint/checkpoint.h"
+#include "policies/registry.h"
+
+namespace lethe::models {
+
+/// Precision of products. Softmax, scores, norms and accumulation are float32 for kFloat32 and
+/// kBFloat16, float64 for kFloat64 (DESIGN §1).
+enum class DType { kFloat32, kBFloat16, kFloat64 };
+/// "float32", "bfloat16", "float64". Throws Error(kConfig) with a suggestion.
+DType parse_dtype(std::string_view text);
+std::string to_string(DType dtype);
+
+/// kScan walks layer by layer over chunks; kStep feeds one token through all layers and is the
+/// definition. Both give the same victims and NLL (exactly in float64, up to near ties in float32).
+/// kDense is LibTorch's fused attention over the whole text, for policy full only: a third
+/// computation and a yardstick.
+enum class Path { kScan, kStep, kDense };
+
+/// Rotary angles: float32 product as transformers forms it, or float64 (required beyond 32,768).
+enum class RopeAngles { kHf32, kF64 };
+
+/// What happened to one layer of one sequence.
+struct LayerStats {
+  std::int64_t seen = 0;
+  std::int64_t evicted = 0;   ///< summed over KV heads (layer scope: one per token dropped)
+  std::int64_t kept_min = 0;  ///< final cache size, smallest and largest KV head
+  std::int64_t kept_max = 0;
+};
+
+/// Events of an evaluation, for traces. Within one layer, evictions come in order of time; the scan
+/// path delivers layer after layer within a chunk, the step path token after token.
+class EvaluationObserver {
+ public:
+  virtual ~EvaluationObserver() = default;
+  /// `head` is -1 for layer scope. `position` left after the attention of token `step`.
+  virtual void evicted(std::int64_t /*step*/, int /*layer*/, int /*head*/,
+                       std::int64_t /*position*/, double /*margin*/) {}
+  /// Final cache, ascending positions; once per layer (head -1) or per KV head.
+  virtual void kept(int /*layer*/, int /*head*/, std::span<const std::int64_t> /*positions*/) {}
+  /// NLL (nats) of token step + 1 given everything up to `step`. Once per scored token, in order.
+  virtual void scored(std::int64_t /*step*/, double /*nll*/) {}
+};
+
+struct EvaluateOptions {
+  std::optional<std::int64_t> budget;  ///< tokens kept per layer, counted after eviction
+  Path path = Path::kScan;
+  RopeAngles rope_angles = RopeAngles::kHf32;
+  std::int64_t chunk_tokens = 2048;  ///< tokens per pass through the layers (scan)
+  std::int64_t block_rows = 64;      ///< query rows per attention block (scan)
+  std::uint64_t seed = 0;
+  bool want_logits = false;  ///< keep logits of `logit_rows` (tests)
+  std::vector<std::int64_t> logit_rows;
+  EvaluationObserver* observer = nullptr;
+  /// Called after every chunk (scan) or every few tokens (step) with the tokens done so far.
+  std::function<void(std::int64_t)> progress;
+  /// Polled at the same points; true ends the evaluation with Error(kInterrupted).
+  std::function<bool()> should_stop;
+};
+
+struct EvaluateResult {
+  std::vector<double> nll;         ///< [tokens - 1], nats
+  std::vector<LayerStats> layers;  ///< [n_layers]
+  std::int64_t kv_bytes = 0;       ///< live keys and values at the end, from the tensors
+  std::int64_t peak_kv_bytes = 0;  ///< largest live keys and values at any time
+  double seconds = 0;
+  std::vector<std::vector<float>> logits;  ///< one row per logit_rows entry
+};
+
+/// Matrix products alone at the model's shapes: the limit no evaluation can pass.
+struct ProductTime {
+  double gflops = 0;        ///< of the weight products, best of several
+  double tokens_per_s = 0;  ///< weight and attention products at that rate
+};
+
+/// A decoder loaded from a checkpoint in one precision. Immutable after loading; evaluate() may be
+/// called from one thread at a time.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual DType dtype() const = 0;
+  /// Throws Error(kData) for fewer than two tokens or ids outside the vocabulary, Error(kPolicy)
+  /// for a plan that fails validation, Error(kConfig) for a budget below 1 or lengths that need f64
+  /// angles.
+  virtual EvaluateResult evaluate(std::span<const std::int64_t> tokens,
+                                  const policies::PolicyPlan& policy,
+                                  const EvaluateOptions& options) const = 0;
+  /// Measures the matrix products of a chunk with a cache of `budget` tokens; see product_time.h.
+  virtual ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const = 0;
+};
+
+/// Loads the weights (validated: shapes, finiteness). Throws Error(kModel).
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype);
+
+/// Sets this process up for evaluation: threads of the products and of our own kernels (0: all
+/// cores), and an allocator that keeps its memory. Call before the first product.
+void set_compute_threads(int threads);
+int compute_threads();
+/// LibTorch's version as it reports itself at run time.
+std::string torch_version();
+
+}  // namespace lethe::models

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/engine/softmax.h"
+
+#include "harness/base/simd.h"
+#include "models/transformer/lanes.h"
+
+namespace lethe::models {
+namespace {
+
+using lanes::kWidth;
+using lanes::Mask;
+using lanes::Vector;
+
+typedef std::int32_t Ints __attribute__((vector_size(64)));
+
+template <typename T>
+LETHE_INLINE void alive_mask(const ColumnLife& life, std::size_t c, std::int32_t row,
+                             Mask<T>& mask) {
+  Ints first, last;
+  std::memcpy(&first, life.first.data() + c, sizeof first);
+  std::memcpy(&last, life.last.data() + c, sizeof last);
+  const Ints alive = (first <= row) & (last >= row);
+  mask = __builtin_convertvector(alive, Mask<T>);
+}
+
+template <typename T>
+LETHE_INLINE T exp_alive_row(T* scores, std::size_t columns, const ColumnLife& life,
+                             std::int32_t row) {
+  constexpr T kLowest = std::numeric_limits<T>::lowest();
+  Vector<T> v, best = Vector<T>{} + kLowest, sums{};
+  Mask<T> alive;
+  for (std::size_t c = 0; c < columns; c += kWidth) {
+    lanes::load<T>(v, scores + c);
+    alive_mask<T>(life, c, row, alive);
+    v = alive ? v : Vector<T>{} + kLowest;
+    best = v > best ? v : best;
+  }
+  const T largest = lanes::max<T>(best);
+  for (std::size_t c = 0; c < columns; c += kWidth) {
+    lanes::load<T>(v, scores + c);
+    alive_mask<T>(life, c, row, alive);
+    // Masked before exp: a dead score may be larger than the largest alive one.
+    v = alive ? v - largest : Vector<T>{};
+    lanes::exp_in_place(v);
+    v = alive ? v : Vector<T>{};
+    lanes::store<T>(scores + c, v);
+    sums += v;
+  }
+  return lanes::sum<T>(sums);
+}
+
+template <typename T>
+LETHE_INLINE T clear_dead_row(T* weights, std::size_t columns, const ColumnLife& life,
+                              std::int32_t row) {
+  Vector<T> v, sums{};
+  Mask<T> alive;
+  for (std::size_t c = 0; c < columns; c += kWidth) {
+    lanes::load<T>(v, weights + c);
+    alive_mask<T>(life, c, row, alive);
+    v = alive ? v : Vector<T>{};
+    lanes::store<T>(weights + c, v);
+    sums += v;
+  }
+  return lanes::sum<T>(sums);
+}
+
+// target_clones does not apply to templates: one plain function per type carries the dispatch.
+#define LETHE_INSTANTIATE(T)                                                         \
+  LETHE_MULTIVERSION T exp_alive_clone(T* s, std::size_t n, const ColumnLife& life,  \
+                                       std::int32_t row) {                           \
+    return exp_alive_row<T>(s, n, life, row);                                        \
+  }                                                                                  \
+  LETHE_MULTIVERSION T clear_dead_clone(T* s, std::size_t n, const ColumnLife& life, \
+                                        std::int32_t row) {                          \
+    return clear_dead_row<T>(s, n, life, row);                                       \
+  }                                                                                  \
+  LETHE_MULTIVERSION void scale_clone(T* s, std::size_t n, T factor) {               \
+    for (std::size_t i = 0; i < n; ++i) s[i] *= factor;                              \
+  }
+LETHE_INSTANTIATE(float)
+LETHE_INSTANTIATE(double)
+#undef LETHE_INSTANTIATE
+
+}  // namespace
+
+template <typename T>
+T exp_alive(T* scores, std::size_t columns, const ColumnLife& life, std::int32_t row) {
+  return exp_alive_clone(scores, columns, life, row);
+}
+template <typename T>
+T clear_dead(T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row) {
+  return clear_dead_clone(weights, columns, life, row);
+}
+template <typename T>
+void scale_row(T* weights, std::size_t columns, T factor) {
+  scale_clone(weights, columns, factor);
+}
+
+#define LETHE_INSTANTIATE(T)                                                  \
+  template T exp_alive<T>(T*, std::size_t, const ColumnLife&, std::int32_t);  \
+  template T clear_dead<T>(T*, std::size_t, const ColumnLife&, std::int32_t); \
+  template void scale_row<T>(T*, std::size_t, T);
+LETHE_INSTANTIATE(float)
+LETHE_INSTANTIATE(double)
+#undef LETHE_INSTANTIATE
+
+}  // namespace lethe::models

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Byte-level byte-pair encoding (GPT-2 and its descendants).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/tokenizer/tokenizer.h"
+
+namespace lethe::models {
+
+/// What a token is, as numbered by GGUF (tokenizer.ggml.token_type).
+enum class TokenKind : std::uint8_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6,
+};
+
+/// Everything that decides the ids, as files store it.
+struct BpeDescription {
+  std::vector<std::string_view> tokens;  ///< in GPT-2's alphabet; special tokens as plain text
+  std::vector<TokenKind> kinds;          ///< one per token
+  std::vector<std::string_view> merges;  ///< "left right", best first
+  std::string pre_tokenizer;
+  std::optional<std::int64_t> bos_id;
+  std::optional<std::int64_t> eos_id;
+  bool adds_bos = false;
+};
+
+/// Builds a tokenizer; the description's texts are copied. Throws Error(kModel) naming `where` for
+/// merges or ids outside the vocabulary, repeated tokens, or an unknown pre-tokenizer.
+///
+/// Control and unknown tokens count as special: they are parsed only where asked, and skipped by
+/// decode(skip_special). User-defined tokens are parsed always, as llama.cpp and Hugging Face do.
+/// A byte for which the vocabulary has no token is dropped, as both of them do: SmolLM2 lacks six
+/// ASCII control characters.
+std::unique_ptr<Tokenizer> make_bpe_tokenizer(const BpeDescription& description,
+                                              std::string_view where);
+
+}  // namespace lethe::models

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/numbers.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "harness/base/text.h"
+
+namespace lethe::reports {
+
+std::string perplexity_text(double value) {
+  if (value < 1000) return fixed(value, 2);
+  return value < 1e15 ? with_thousands(std::llround(value)) : scientific(value);
+}
+
+std::string perplexity_interval_text(const std::optional<Interval>& nll_interval) {
+  if (!nll_interval) return "";
+  return "[" + perplexity_text(std::exp(nll_interval->low)) + ", " +
+         perplexity_text(std::exp(nll_interval->high)) + "]";
+}
+
+std::string signed_fixed(double value, int digits) {
+  const std::string text = fixed(value, digits);
+  return text.front() == '-' ? text : "+" + text;
+}
+
+std::string scientific(double value) {
+  std::array<char, 32> text;
+  std::snprintf(text.data(), text.size(), "%.1e", value);
+  return text.data();
+}
+
+std::string p_text(double p) {
+  return p < 0.001 ? scientific(p) : fixed(p, 3);
+}
+
+std::string counted(std::size_t count, const std::string& noun) {
+  return with_thousands(static_cast<std::int64_t>(count)) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string exact_text(double value) {
+  std::array<char, 64> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+std::string describe_missing(const CellResult* cell) {
+  using store::CellStatus;
+  if (!cell) return "no such cell in the database";
+  const std::string share = std::to_string(cell->samples.size()) + " of " +
+                            std::to_string(cell->wanted) + " samples were done";
+  switch (cell->status) {
+    case CellStatus::kPending:
+    case CellStatus::kRunning:
+      return "not run yet (" + store::to_string(cell->status) + ")";
+    case CellStatus::kDone:
+      return "done, but no sample has a finite NLL";
+    default:
+      break;
+  }
+  return store::to_string(cell->status) + ": " +
+         (cell->reason.empty() ? "no reason was recorded" : cell->reason) + " (" + share + ")";
+}
+
+}  // namespace lethe::reports

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/plot.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "harness/base/names.h"
+#include "harness/base/text.h"
+#include "reports/numbers.h"
+
+namespace lethe::reports {
+namespace {
+
+// Okabe and Ito's palette without its yellow and black: distinct under every common colour vision
+// deficiency, on white and on dark paper. Markers differ too, so that grey print stays readable.
+struct Style {
+  const char* colour;
+  int filled;
+  int hollow;
+};
+constexpr std::array<Style, 6> kStyles{{{"#D55E00", 9, 8},
+                                        {"#0072B2", 5, 4},
+                                        {"#009E73", 13, 12},
+                                        {"#CC79A7", 7, 6},
+                                        {"#E69F00", 11, 10},
+                                        {"#56B4E9", 15, 14}}};
+// Everything that is not data; inline_svg() turns it into the page's text colour.
+constexpr const char* kInk = "#333333";
+constexpr const char* kGrid = "#b4b4b4";
+constexpr int kWidth = 1120;
+constexpr int kHeight = 500;
+
+// Places in shares of the canvas.
+constexpr double kLeft = 0.072;
+constexpr double kRight = 0.985;
+constexpr double kBottom = 0.125;
+constexpr double kTop = 0.85;
+constexpr double kPanelGap = 0.09;
+constexpr double kStripGap = 0.03;
+constexpr double kStripShare = 0.3;
+
+std::string number(double value) {
+  return exact_text(value);
+}
+
+/// Text for a double-quoted gnuplot string without enhanced mode's meanings.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') continue;
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::vector<double> budgets_of(const PlotPanel& panel) {
+  std::set<double> found;
+  for (const PlotSeries& series : panel.series) {
+    for (const PlotPoint& point : series.points) found.insert(point.x);
+  }
+  return {found.begin(), found.end()};
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  void include(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return !(low <= high); }
+};
+
+/// Two to five round ticks inside a range, a little away from its lower end (where the other part
+/// of a broken axis has its own).
+std::vector<double> log_ticks(Range range) {
+  const double first = range.low * std::pow(range.high / range.low, 0.06);
+  std::vector<double> ticks;
+  for (const std::vector<double>& steps :
+       {std::vector<double>{1, 1.5, 2, 3, 4, 6, 8}, {1, 2, 5}, {1, 3}, {1}}) {
+    ticks.clear();
+    for (double decade = std::pow(10, std::floor(std::log10(range.low))); decade <= range.high;
+         decade *= 10) {
+      for (const double step : steps) {
+        const double tick = step * decade;
+        if (tick >= first && tick <= range.high) ticks.push_back(tick);
+      }
+    }
+    if (ticks.size() <= 5) break;
+  }
+  return ticks;
+}
+
+std::string tick_list(const std::vector<double>& ticks) {
+  std::string out = "(";
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    const double tick = ticks[i];
+    const std::string label = tick >= 1e6 ? scientific(tick)
+                              : tick >= 100 || tick == std::round(tick)
+                                  ? with_thousands(std::llround(tick))
+                                  : fixed(tick, 1);
+    out += (i ? ", " : "") + quoted(label) + " " + number(tick);
+  }
+  return out + ")";
+}
+
+/// Intervals reach at most this factor beyond the outermost values: those of two or three books may
+/// span orders of magnitude and would leave nothing to see.
+constexpr double kReach = 1.6;
+
+/// The values of one part of a panel: above the threshold, or not.
+Range values_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
+  Range range;
+  const auto add = [&](double y) {
+    if ((threshold && y > *threshold) == above) range.include(y);
+  };
+  for (const PlotSeries& series : panel.series) {
+    for (const PlotPoint& point : series.points) add(point.y);
+  }
+  if (panel.level) add(panel.level->y);
+  return range;
+}
+
+/// How far the intervals of one part may reach.
+Range reach_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
+  const Range values = values_of(panel, threshold, above);
+  const double high = values.high * kReach;
+  return {values.low / kReach, threshold && !above ? std::min(high, *threshold * 1.25) : high};
+}
+
+/// The values of one part with what is shown of their intervals.
+Range extent_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
+  Range range = values_of(panel, threshold, above);
+  const Range reach = reach_of(panel, threshold, above);
+  const auto add = [&](double y, std::optional<double> low, std::optional<double> high) {
+    if ((threshold && y > *threshold) != above || !std::isfinite(y)) return;
+    if (low && !above) range.include(std::max(*low, reach.low));
+    if (high) range.include(std::min(*high, reach.high));
+  };
+  for (const PlotSeries& series : panel.series) {
+    for (const PlotPoint& point : series.points) add(point.y, point.low, point.high);
+  }
+  if (panel.level) add(panel.level->y, panel.level->low, panel.level->high);
+  return range;
+}
+
+Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
+  const Range range = extent_of(panel, threshold, false);
+  if (range.empty()) return {0, 1};
+  const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
+  return {range.low - pad, range.high + pad};
+}
+
+Range strip_range(const PlotPanel& panel, double threshold, double floor) {
+  const Range range = extent_of(panel, threshold, true);
+  const double pad = std::pow(range.high / range.low, 0.12) * 1.05;
+  return {std::max({range.low / pad, threshold, floor}), range.high * pad};
+}
+
+std::string block_name(std::size_t panel, std::size_t series) {
+  return "$data_" + std::to_string(panel) + "_" + std::to_string(series);
+}
+
+/// Inline data. Neighbouring lines are moved a little apart so that their intervals can be told.
+std::string data_blocks(const PlotFigure& figure) {
+  std::string out;
+  for (std::size_t p = 0; p < figure.panels.size(); ++p) {
+    const PlotPanel& panel = figure.panels[p];
+    for (std::size_t s = 0; s < panel.series.size(); ++s) {
+      const double middle = (static_cast<double>(panel.series.size()) - 1) / 2;
+      const double offset = panel.hollow ? 0 : 0.07 * (static_cast<double>(s) - middle);
+      out += block_name(p, s) + " << EOD\n";
+      for (const PlotPoint& point : panel.series[s].points) {
+        out += number(point.x * std::exp2(offset)) + " " + number(point.y) + " " +
+               number(point.low.value_or(point.y)) + " " + number(point.high.value_or(point.y)) +
+               "\n";
+      }
+      out += "EOD\n";
+    }
+  }
+  return out;
+}
+
+/// A column where column 2 lies between the ends of `y`, else a gap: a line must not cross from one
+/// scale to another.
+std::string within(Range y, const std::string& value = "$2") {
+  return "($2 >= " + number(y.low) + " && $2 <= " + number(y.high) + " ? " + value + " : NaN)";
+}
+
+std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
+  std::vector<std::string> parts;
+  if (panel.level && panel.level->y >= y.low && panel.level->y <= y.high) {
+    const PlotLevel& level = *panel.level;
+    if (level.low && level.high) {
+      // "+" gives the abscissae: a band across the whole panel.
+      parts.push_back("'+' using 1:(" + number(std::max(*level.low, y.low)) + "):(" +
+                      number(std::min(*level.high, y.high)) +
+                      ") with filledcurves fillstyle solid 0.18 noborder linecolor rgb " +
+                      quoted(kGrid) + " notitle");
+    }
+    parts.push_back(number(level.y) + " with lines linewidth 1.6 dashtype 2 linecolor rgb " +
+                    quoted(kInk) + " notitle");
+  }
+  for (std::size_t s = 0; s < panel.series.size(); ++s) {
+    const PlotSeries& series = panel.series[s];
+    const Style& style = kStyles[series.style % kStyles.size()];
+    const std::string colour = "linecolor rgb " + quoted(style.colour);
+    const bool bars = std::any_of(series.points.begin(), series.points.end(),
+                                  [](const PlotPoint& point) { return point.low.has_value(); });
+    if (bars) {
+      // Vectors without heads, since error bars insist on a mark of their own.
+      parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
+                      ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
+    }
+    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
+                    " with linespoints pointtype " +
+                    std::to_string(panel.hollow ? style.hollow : style.filled) +
+                    (panel.hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
+                    " notitle");
+  }
+  std::string out = "plot ";
+  for (std::size_t i = 0; i < parts.size(); ++i) out += (i ? ", \\\n     " : "") + parts[i];
+  return parts.empty() ? "" : out + "\n";
+}
+
+std::string screen_margins(double left, double right, double bottom, double top) {
+  return "set lmargin at screen " + number(left) + "\nset rmargin at screen " + number(right) +
+         "\nset bmargin at screen " + number(bottom) + "\nset tmargin at screen " + number(top) +
+         "\n";
+}
+
+/// The two short strokes that mark a broken axis.
+std::string break_marks(double left, double low, double high) {
+  std::string out;
+  int tag = 1;
+  for (const double y : {low, high}) {
+    out += "set arrow " + std::to_string(tag++) + " from screen " + number(left - 0.006) +
+           ", screen " + number(y - 0.008) + " to screen " + number(left + 0.006) + ", screen " +
+           number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + quoted(kInk) + " front\n";
+  }
+  return out;
+}
+
+std::string panel_body(const PlotPanel& panel, std::size_t index, double left, double right) {
+  const std::vector<double> budgets = budgets_of(panel);
+  if (budgets.empty()) return "";
+  const auto threshold = strip_threshold(panel);
+  const double height = kTop - kBottom;
+  const double main_top = threshold ? kBottom + height * (1 - kStripShare) - kStripGap : kTop;
+  const Range y = main_range(panel, threshold);
+  const std::string title =
+      "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
+  std::string out =
+      "set xrange [" + number(budgets.front() / 1.25) + ":" + number(budgets.back() * 1.25) + "]\n";
+  if (threshold) {
+    const Range strip = strip_range(panel, *threshold, y.high);
+    const double strip_bottom = main_top + kStripGap;
+    out += screen_margins(left, right, strip_bottom, kTop);
+    out += "set border 14 linecolor rgb " + quoted(kInk) + "\n";  // open towards the main part
+    out += "set logscale y 10\nset yrange [" + number(strip.low) + ":" + number(strip.high) + "]\n";
+    out += "set ytics " + tick_list(log_ticks(strip)) + "\n";
+    out += "unset xtics\nunset xlabel\n" + title;
+    out += break_marks(left, main_top, strip_bottom);
+    out += plot_command(panel, index, strip);
+    out += "unset arrow\nunset title\nunset logscale y\nset border 11 linecolor rgb " +
+           quoted(kInk) + "\n";
+  } else {
+    out += "set border 15 linecolor rgb " + quoted(kInk) + "\n" + title;
+  }
+  out += screen_margins(left, right, kBottom, main_top);
+  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics autofreq\n";
+  out += "set xtics nomirror out scale 0.6 " + tick_list(budgets) + " textcolor rgb " +
+         quoted(kInk) + "\n";
+  out +=
+      "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";
+  // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
+  out += "set label 1 " + quoted(panel.y_label) + " at screen " + number(left - 0.058) +
+         ", screen " + number((kTop + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
+         quoted(kInk) + "\n";
+  out += plot_command(panel, index, y);
+  return out + "unset label 1\nunset title\n";
+}
+
+/// One legend for all panels: a plot of nothing across the canvas, whose key has room for one row.
+std::string legend(const PlotFigure& figure) {
+  std::vector<std::string> parts;
+  std::set<std::string> known;
+  for (const PlotPanel& panel : figure.panels) {
+    // A later panel's level is the same kind of line under another name.
+    if (panel.level && parts.empty()) {
+      parts.push_back("NaN with lines linewidth 1.6 dashtype 2 linecolor rgb " + quoted(kInk) +
+                      " title " + quoted(panel.level->label));
+    }
+    for (const PlotSeries& series : panel.series) {
+      if (!known.insert(series.label).second) continue;
+      const Style& style = kStyles[series.style % kStyles.size()];
+      parts.push_back("NaN with linespoints linewidth 1.9 pointtype " +
+                      std::to_string(style.filled) + " linecolor rgb " + quoted(style.colour) +
+                      " title " + quoted(series.label));
+    }
+  }
+  return screen_margins(0.01, 0.99, 0.93, 0.995) +
+         "unset border\nunset tics\nset xrange [1:2]\nset yrange [0:1]\n"
+         "set key inside center center horizontal reverse Left samplen 2.4 textcolor rgb " +
+         quoted(kInk) + "\nplot " + join(parts, ", ") +
+         "\nunset key\nset ytics nomirror out textcolor rgb " + quoted(kInk) + "\n";
+}
+
+std::string figure_body(const PlotFigure& figure) {
+  std::string out =
+      "set multiplot\nset style data linespoints\nset pointsize 1.05\n"
+      "set samples 2\n"
+      "set logscale x 2\n"
+      "set grid ytics linewidth 0.6 linetype 1 linecolor rgb " +
+      quoted(kGrid) + " back\n";
+  out += legend(figure);
+  const double count = static_cast<double>(figure.panels.size());
+  const double width = (kRight - kLeft - kPanelGap * (count - 1)) / count;
+  for (std::size_t i = 0; i < figure.panels.size(); ++i) {
+    const double left = kLeft + static_cast<double>(i) * (width + kPanelGap);
+    out += panel_body(figure.panels[i], i, left, left + width);
+  }
+  return out + "unset multiplot\n";
+}
+
+}  // namespace
+
+std::optional<double> strip_threshold(const PlotPanel& panel) {
+  std::vector<double> highest;
+  for (const PlotSeries& series : panel.series) {
+    Range range;
+    for (const PlotPoint& point : series.points) range.include(point.y);
+    if (!range.empty()) highest.push_back(range.high);
+  }
+  if (panel.level) highest.push_back(panel.level->y);
+  if (highest.size() < 2) return std::nullopt;
+  std::sort(highest.begin(), highest.end());
+  // Where the sorted maxima jump by more than half, the rest is "far behind".
+  for (std::size_t i = 0; i + 1 < highest.size(); ++i) {
+    if (highest[i + 1] > 1.5 * highest[i]) return 1.05 * highest[i];
+  }
+  return std::nullopt;
+}
+
+bool cuts_intervals(const PlotPanel& panel) {
+  const auto threshold = strip_threshold(panel);
+  const Range below = reach_of(panel, threshold, false);
+  const Range above = reach_of(panel, threshold, true);
+  for (const PlotSeries& series : panel.series) {
+    for (const PlotPoint& point : series.points) {
+      const bool high_part = threshold && point.y > *threshold;
+      if (point.high.value_or(point.y) > (high_part ? above : below).high) return true;
+      if (!high_part && point.low.value_or(point.y) < below.low) return true;
+    }
+  }
+  return false;
+}
+
+std::string gnuplot_script(const PlotFigure& figure) {
+  const std::string size = std::to_string(kWidth) + "," + std::to_string(kHeight);
+  const std::string double_size = std::to_string(2 * kWidth) + "," + std::to_string(2 * kHeight);
+  const std::string body = figure_body(figure);
+  return "# " + figure.title + "\n# Redraw: gnuplot -d " + figure.name +
+         ".gp\nset encoding utf8\n" + data_blocks(figure) + "\nset terminal svg noenhanced size " +
+         size + " font \"sans-serif,13\" background \"white\"\nset output " +
+         quoted(figure.name + ".svg") + "\n" + body +
+         "set output\nreset\n\nset terminal pngcairo noenhanced size " + double_size +
+         " font \"sans,13\" fontscale 1.65 linewidth 2 pointscale 2 background \"white\"\nset "
+         "output " +
+         quoted(figure.name + ".png") + "\n" + body + "set output\n";
+}
+
+}  // namespace lethe::reports

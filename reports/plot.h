@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Line plots as values, the gnuplot script that draws them, and the child process that runs it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lethe::reports {
+
+struct PlotPoint {
+  double x = 0;
+  double y = 0;
+  std::optional<double> low;  ///< ends of the interval, both or neither
+  std::optional<double> high;
+};
+
+/// One line. The style number picks colour and marker (the same number looks the same everywhere).
+struct PlotSeries {
+  std::string label;
+  std::size_t style = 0;
+  std::vector<PlotPoint> points;
+};
+
+/// A value that does not depend on x: a dashed line across the panel, a band for its interval.
+struct PlotLevel {
+  std::string label;
+  double y = 0;
+  std::optional<double> low;
+  std::optional<double> high;
+};
+
+/// One pair of axes: x in powers of two, y linear. Series that leave the others far behind send
+/// their high part to a strip with its own logarithmic axis above, so that neither hides the other.
+struct PlotPanel {
+  std::string title;
+  std::string x_label;
+  std::string y_label;
+  std::vector<PlotSeries> series;
+  std::optional<PlotLevel> level;
+  bool hollow = false;  ///< published values: hollow marks, dashed lines
+};
+
+/// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.
+struct PlotFigure {
+  std::string name;
+  std::string title;
+  std::vector<PlotPanel> panels;
+};
+
+/// The value above which a panel's points belong into the upper strip; none where one axis does.
+std::optional<double> strip_threshold(const PlotPanel& panel);
+
+/// Whether some interval reaches so far beyond the values that the panel cuts it at its edge.
+bool cuts_intervals(const PlotPanel& panel);
+
+/// The whole script: data inline, one SVG and one PNG. Output names are relative.
+std::string gnuplot_script(const PlotFigure& figure);
+
+/// Writes the script into `folder` and runs `program` (a name looked up in PATH, or a path) on it.
+/// Returns the paths of script, SVG and PNG. Throws Error(kConfig) when gnuplot is missing, saying
+/// how to install it, and Error(kInternal) with gnuplot's own words when it fails.
+std::vector<std::filesystem::path> draw(const PlotFigure& figure,
+                                        const std::filesystem::path& folder,
+                                        const std::string& program = "gnuplot");
+
+/// A gnuplot SVG made fit to stand inside a page: no prolog, ids prefixed with `id`, a title and
+/// description for screen readers, and the page's text colour instead of black on white.
+std::string inline_svg(const std::string& svg, const std::string& id, const std::string& title,
+                       const std::string& description);
+
+}  // namespace lethe::reports

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/published.h"
+
+#include <algorithm>
+#include <set>
+
+#include "harness/base/json.h"
+
+namespace lethe::reports {
+namespace {
+
+std::optional<std::int64_t> optional_integer(ObjectReader& reader, std::string_view name) {
+  const json::value* value = reader.find(name);
+  if (!value || value->is_null()) return std::nullopt;
+  return reader.integer(name);
+}
+
+}  // namespace
+
+const PublishedValue* PublishedTable::find(std::string_view policy, std::int64_t budget) const {
+  const auto at = std::find_if(values.begin(), values.end(), [&](const PublishedValue& value) {
+    return value.policy == policy && value.budget == budget;
+  });
+  return at == values.end() ? nullptr : &*at;
+}
+
+std::vector<std::int64_t> PublishedTable::budgets() const {
+  std::set<std::int64_t> found;
+  for (const PublishedValue& value : values) {
+    if (value.budget) found.insert(*value.budget);
+  }
+  return {found.begin(), found.end()};
+}
+
+std::optional<std::int64_t> PublishedTable::length() const {
+  if (values.empty()) return std::nullopt;
+  const auto first = values.front().length;
+  const bool same = std::all_of(values.begin(), values.end(),
+                                [&](const PublishedValue& value) { return value.length == first; });
+  return same ? first : std::nullopt;
+}
+
+PublishedTable read_published(const std::filesystem::path& path) {
+  const json::value file = read_json_file(path, ErrorKind::kData);
+  ObjectReader reader(file, path.filename().string(), ErrorKind::kData);
+  if (const std::string schema = reader.string("schema"); schema != "lethe-published-1") {
+    throw Error(ErrorKind::kData, reader.where("schema") +
+                                      ": expected \"lethe-published-1\", found \"" + schema + "\"");
+  }
+  PublishedTable table;
+  table.id = reader.string("id");
+  table.title = reader.string("title");
+  table.model = reader.string("model");
+  ObjectReader source(reader.at("source"), reader.where("source"), ErrorKind::kData);
+  table.paper = source.string("paper");
+  table.arxiv = source.string("arxiv");
+  table.place = source.string("table_or_figure");
+  std::size_t index = 0;
+  for (const json::value& item : reader.array("values")) {
+    ObjectReader entry(item, reader.where("values") + "[" + std::to_string(index++) + "]",
+                       ErrorKind::kData);
+    PublishedValue value;
+    value.policy = entry.string("policy");
+    value.budget = optional_integer(entry, "budget");
+    value.length = optional_integer(entry, "length");
+    value.value = entry.number("value");
+    value.caution = entry.string("caution", "");
+    if (entry.boolean("suspect", false)) value.suspect = entry.string("suspect_reason");
+    table.values.push_back(std::move(value));
+  }
+  return table;
+}
+
+}  // namespace lethe::reports

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Figures printed in papers, read from data/published/ (schema lethe-published-1).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lethe::reports {
+
+struct PublishedValue {
+  std::string policy;  ///< the paper's name, e.g. "tova-layer"
+  std::optional<std::int64_t> budget;
+  std::optional<std::int64_t> length;
+  double value = 0;
+  std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
+  std::string caution;  ///< a remark a reader of the cell should see
+};
+
+struct PublishedTable {
+  std::string id;
+  std::string title;
+  std::string paper;
+  std::string arxiv;
+  std::string place;  ///< table or figure
+  std::string model;
+  std::vector<PublishedValue> values;
+
+  const PublishedValue* find(std::string_view policy, std::int64_t budget) const;
+  /// Budgets that occur, ascending.
+  std::vector<std::int64_t> budgets() const;
+  /// The one input length of all values; none when they differ.
+  std::optional<std::int64_t> length() const;
+};
+
+/// Reads one file. Throws Error(kData) that names file and member when it is missing or malformed.
+PublishedTable read_published(const std::filesystem::path& path);
+
+}  // namespace lethe::reports

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/report_registry.h"
+
+#include "harness/base/names.h"
+
+namespace lethe::reports {
+
+const std::vector<ReportInfo>& all_reports() {
+  static const std::vector<ReportInfo> reports{
+      {"perplexity",
+       "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
+       "claims",
+       write_perplexity_report},
+  };
+  return reports;
+}
+
+const ReportInfo& find_report(std::string_view name) {
+  std::vector<std::string> known;
+  for (const ReportInfo& report : all_reports()) {
+    if (report.name == name) return report;
+    known.push_back(report.name);
+  }
+  throw unknown_name(ErrorKind::kConfig, "report", name, known);
+}
+
+}  // namespace lethe::reports

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Task names -> tasks.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.h"
+#include "tasks/task.h"
+
+namespace lethe::tasks {
+
+/// One entry of `lethe list tasks` and `lethe list metrics`.
+struct NamedInfo {
+  std::string name;
+  std::string summary;
+  std::string source;                    ///< paper, section; or where it is defined
+  std::vector<std::string> option_help;  ///< "windows: …"
+};
+
+/// Task `name` bound to the options of a suite and a length. `root` is the folder that holds data/.
+/// Throws Error(kConfig) for an unknown name (with a suggestion) or option.
+std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
+                                std::int64_t length, const std::filesystem::path& root);
+
+std::vector<NamedInfo> list_tasks();
+std::vector<NamedInfo> list_metrics();
+
+}  // namespace lethe::tasks

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task: samples, and what to do with one of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.h"
+#include "models/engine/evaluate.h"
+#include "models/tokenizer/tokenizer.h"
+#include "policies/registry.h"
+
+namespace lethe::tasks {
+
+/// Identity of one sample. `hash` covers the content; `cluster` is the unit of independence.
+struct SampleInfo {
+  std::string id;
+  std::string hash;
+  std::string cluster;
+};
+
+/// One cell's settings as a task needs them.
+struct RunSettings {
+  policies::PolicyPlan policy;
+  std::optional<std::int64_t> budget;
+  std::uint64_t seed = 0;
+  models::EvaluateOptions evaluate;  ///< path, angles, progress, stop
+};
+
+/// What one sample gave. Field meanings as in harness/store/records.h.
+struct SampleOutcome {
+  std::int64_t tokens_in = 0;
+  std::int64_t tokens_cut = 0;
+  std::int64_t bos_count = 0;
+  std::vector<double> nll;  ///< per scored token, nats
+  std::vector<models::LayerStats> layers;
+  std::int64_t kv_bytes = 0;
+  std::int64_t peak_kv_bytes = 0;
+  double seconds = 0;
+};
+
+/// A task bound to its options and one length. Enumerating needs a tokenizer only, running a model.
+class Task {
+ public:
+  virtual ~Task() = default;
+  /// Everything that may change numbers: options, versions, data hashes.
+  virtual json::object identity() const = 0;
+  virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
+  virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
+                            const models::Model& model, const RunSettings& settings) const = 0;
+};
+
+}  // namespace lethe::tasks

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A catalogue of made-up names for the tests of grid and runner.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "harness/base/hash.h"
+#include "harness/base/names.h"
+#include "harness/grid/catalogue.h"
+
+namespace lethe::test {
+
+/// Knows the models "small" and "large", the policies "full" (no budget), "tova" (alias
+/// "tova-layer") and "window", and every task; a task has `samples_per_task` samples in clusters of
+/// two.
+class FakeCatalogue final : public grid::Catalogue {
+ public:
+  int samples_per_task = 3;
+  json::object model_identity{{"weights_sha256", "aa"}, {"quantisation", "Q4_1"}};
+  json::object task_identity{{"version", 1}};
+  int calls = 0;
+
+  grid::ModelEntry model(const std::string& name) override {
+    ++calls;
+    const std::vector<std::string> known{"small", "large"};
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw unknown_name(ErrorKind::kModel, "model", name, known);
+    }
+    auto identity = model_identity;
+    identity["model"] = name;
+    return {name, "/models/" + name, identity, 2048};
+  }
+
+  grid::PolicyEntry policy(const std::string& text) override {
+    ++calls;
+    if (text == "full") return {"full", false};
+    if (text == "tova-layer") return {"tova", true};
+    if (text == "tova" || text.starts_with("window")) return {text, true};
+    throw unknown_name(ErrorKind::kPolicy, "policy", text,
+                       std::vector<std::string>{"full", "tova", "window"});
+  }
+
+  grid::TaskEntry task(const std::string& name, const json::object& options,
+                       const grid::ModelEntry&, std::int64_t length) override {
+    ++calls;
+    auto identity = task_identity;
+    identity["options"] = options;
+    grid::TaskEntry entry{name, identity, {}};
+    for (int i = 0; i < samples_per_task; ++i) {
+      const std::string id = std::to_string(i / 2) + "/" + std::to_string(i % 2);
+      entry.samples.push_back(
+          {id, sha256_hex(name + id + std::to_string(length)), std::to_string(i / 2)});
+    }
+    return entry;
+  }
+};
+
+}  // namespace lethe::test

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine tests share: a recorder of victims, golden cases, and the flip rule of DESIGN §1.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/engine/evaluate.h"
+
+namespace lethe::test {
+
+/// Victims and kept sets of one evaluation, per (layer, head); head -1 for layer scope.
+class Recorder final : public models::EvaluationObserver {
+ public:
+  struct Eviction {
+    std::int64_t step;
+    std::int64_t position;
+    bool operator==(const Eviction&) const = default;
+  };
+  using Key = std::pair<int, int>;
+
+  void evicted(std::int64_t step, int layer, int head, std::int64_t position,
+               double margin) override;
+  void kept(int layer, int head, std::span<const std::int64_t> positions) override;
+  void scored(std::int64_t step, double nll) override;
+
+  std::map<Key, std::vector<Eviction>> victims;
+  std::map<Key, std::vector<std::int64_t>> kept_sets;
+  std::vector<double> nll;
+};
+
+/// One golden policy case: victims, kept sets and relative margins per (layer, head).
+struct PolicyCase {
+  std::string policy;
+  std::int64_t budget = 0;
+  std::vector<double> nll;
+  double mean_nll = 0;
+  std::map<Recorder::Key, std::vector<std::int64_t>> victims;
+  std::map<Recorder::Key, std::vector<std::int64_t>> kept;
+  std::map<Recorder::Key, std::vector<double>> margin_rel;
+};
+
+/// Position of the first victim that differs where a near tie excuses it. A flip in layer l at
+/// token t excuses that head after t and all layers above l after t; every other victim is
+/// compared.
+struct FlipReport {
+  std::int64_t flips = 0;         ///< victims that differ without an earlier excuse
+  std::int64_t first_token = -1;  ///< of the earliest flip; -1 for none
+  std::string unexcused;          ///< description of a difference that no near tie explains
+};
+FlipReport compare_victims(const PolicyCase& expected, const Recorder& actual, double near_tie);
+
+double mean(const std::vector<double>& values);
+/// Largest |a - b| over the first `count` values (all when count < 0).
+double max_difference(const std::vector<double>& a, const std::vector<double>& b,
+                      std::int64_t count = -1);
+
+/// Golden policies of other issues (l2) are skipped here by name.
+bool is_known_policy(const std::string& golden_name);
+
+}  // namespace lethe::test

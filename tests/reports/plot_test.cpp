@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/plot.h"
+
+#include "harness/base/error.h"
+#include "harness/base/text.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+
+using namespace lethe;
+using namespace lethe::reports;
+using Catch::Matchers::Contains;
+
+namespace {
+
+PlotSeries series(const std::string& label, std::size_t style, std::vector<double> values) {
+  PlotSeries out{label, style, {}};
+  double x = 64;
+  for (const double value : values) {
+    out.points.push_back({x, value, value * 0.9, value * 1.1});
+    x *= 2;
+  }
+  return out;
+}
+
+PlotFigure figure(bool explodes) {
+  PlotPanel panel{.title = "model \"m\"",
+                  .x_label = "budget",
+                  .y_label = "perplexity",
+                  .series = {series("calm", 0, {32, 30, 28}),
+                             series("wild", 1, {explodes ? 900.0 : 33.0, 31, 28})},
+                  .level = PlotLevel{"full", 28, 27, 29},
+                  .hollow = false};
+  return {"figure", "A figure", {panel}};
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the plot script draws every series, interval, the level and powers of two",
+          "[reports][unit]") {
+  const std::string script = gnuplot_script(figure(false));
+  CHECK(has(script, "set logscale x 2"));
+  CHECK(has(script, "set xtics nomirror out scale 0.6 (\"64\" 64, \"128\" 128, \"256\" 256)"));
+  CHECK(has(script, "title \"calm\""));
+  CHECK(has(script, "title \"wild\""));
+  CHECK(has(script, "title \"full\""));
+  CHECK(has(script, "with vectors nohead"));
+  CHECK(has(script, "with filledcurves"));
+  CHECK(has(script, "set title \"model \\\"m\\\"\""));
+  CHECK(has(script, "set output \"figure.svg\""));
+  CHECK(has(script, "set output \"figure.png\""));
+  CHECK_FALSE(has(script, "set logscale y"));
+}
+
+TEST_CASE("series that explode get a logarithmic strip of their own", "[reports][unit]") {
+  const PlotFigure wild = figure(true);
+  REQUIRE(strip_threshold(wild.panels[0]));
+  CHECK(*strip_threshold(wild.panels[0]) > 32);
+  CHECK(*strip_threshold(wild.panels[0]) < 900);
+  CHECK(has(gnuplot_script(wild), "set logscale y 10"));
+  CHECK_FALSE(strip_threshold(figure(false).panels[0]));
+  CHECK_FALSE(strip_threshold(PlotPanel{}));
+}
+
+TEST_CASE("intervals that dwarf the values are cut, and known to be", "[reports][unit]") {
+  PlotFigure wide = figure(false);
+  CHECK_FALSE(cuts_intervals(wide.panels[0]));
+  wide.panels[0].series[0].points[0].high = 1e6;
+  CHECK(cuts_intervals(wide.panels[0]));
+  const std::string script = gnuplot_script(wide);
+  const auto range = script.find("set yrange [2");
+  REQUIRE(range != std::string::npos);
+  CHECK(std::stod(script.substr(script.find(':', range) + 1)) < 60);
+}
+
+TEST_CASE("published values have hollow marks", "[reports][unit]") {
+  PlotFigure published = figure(false);
+  published.panels[0].hollow = true;
+  CHECK(has(gnuplot_script(figure(false)), "with linespoints pointtype 9"));
+  CHECK(has(gnuplot_script(published), "with linespoints pointtype 8"));
+}
+
+TEST_CASE("gnuplot draws SVG and PNG, and the SVG stands in a page", "[reports][integration]") {
+  const test::TempDir dir;
+  const auto files = draw(figure(true), dir.path());
+  REQUIRE(files.size() == 3);
+  CHECK(read_file(files[2], ErrorKind::kData).substr(1, 3) == "PNG");
+  const std::string svg = inline_svg(read_file(files[1], ErrorKind::kData), "p1", "T & t", "words");
+  CHECK(svg.starts_with("<svg viewBox="));
+  CHECK(has(svg, "<title id=\"p1-title\">T &amp; t</title>"));
+  CHECK(has(svg, "<desc id=\"p1-desc\">words</desc>"));
+  CHECK(has(svg, "href='#p1-gpPt"));
+  CHECK_FALSE(has(svg, "href='#gpPt"));
+  CHECK_FALSE(has(svg, "<title>"));
+  CHECK_FALSE(has(svg, "rgb(51,51,51)"));
+  CHECK_FALSE(has(svg, "fill=\"#ffffff\""));
+  CHECK_THROWS_AS(inline_svg("no picture", "p1", "", ""), Error);
+}
+
+TEST_CASE("a missing or broken gnuplot is said plainly", "[reports][unit]") {
+  const test::TempDir dir;
+  for (const std::string program : {"no-such-gnuplot", "/no/such/gnuplot"}) {
+    CHECK_THROWS_WITH(draw(figure(false), dir.path(), program),
+                      Contains("apt-get install gnuplot-nox"));
+  }
+  CHECK_THROWS_WITH(draw(figure(false), dir.path(), "false"), Contains("ended with status 1"));
+  CHECK_THROWS_AS(draw(figure(false), dir / "missing"), Error);
+}

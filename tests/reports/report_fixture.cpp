@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/reports/report_fixture.h"
+
+#include <cmath>
+
+#include "harness/base/hash.h"
+#include "tests/support/fixtures.h"
+
+namespace lethe::test {
+namespace {
+
+/// Loss of a policy over the full cache, nats: falls with the budget, as the policies' does.
+double typical_loss(const std::string& policy, double share) {
+  if (share >= 1) return 0;
+  const double scarcity = std::log2(1 / share);
+  if (policy == "window") return 0.16 + 0.21 * scarcity;
+  if (policy == "window:sinks=4") return 0.012 + 0.036 * scarcity;
+  if (policy == "h2o") return 0.004 + 0.031 * scarcity;
+  if (policy == "tova") return 0.034 * scarcity - 0.001;
+  return 0.05 * scarcity;
+}
+
+double typical_nll(const std::string& policy, std::optional<std::int64_t> budget, std::size_t book,
+                   std::int64_t length) {
+  const double base = 3.332 + 0.21 * std::sin(2.0 * static_cast<double>(book) + 0.7);
+  if (!budget) return base;
+  const double share = static_cast<double>(*budget) / static_cast<double>(length);
+  const double wobble =
+      1 + 0.14 * std::cos(1.7 * static_cast<double>(book) + static_cast<double>(policy.size()));
+  return base + typical_loss(policy, share) * wobble;
+}
+
+std::string inputs_of(const Grid& grid, const std::string& policy,
+                      std::optional<std::int64_t> budget) {
+  return canonical_json(
+      json::object{{"policy", policy},
+                   {"budget", budget ? json::value(*budget) : json::value(nullptr)},
+                   {"schedule", grid.schedule},
+                   {"positions", "original"},
+                   {"length", grid.length},
+                   {"dtype", grid.dtype},
+                   {"task", "pg19"},
+                   {"engine_version", 1}});
+}
+
+}  // namespace
+
+std::string cell_key(const Grid& grid, const std::string& policy,
+                     std::optional<std::int64_t> budget) {
+  return sha256_hex(inputs_of(grid, policy, budget));
+}
+
+void add_grid(store::RunStore& store, const Grid& grid) {
+  store::ProvenanceRecord provenance{.created_at = "2026-11-25T17:00:00Z",
+                                     .version = "0.1.0",
+                                     .git_commit = std::string(40, 'a'),
+                                     .git_dirty = false,
+                                     .compiler = "GNU 12.2.0",
+                                     .build_type = "Release",
+                                     .torch_version = "2.15.0",
+                                     .cpu = "Test CPU",
+                                     .device = "cpu",
+                                     .threads = 2,
+                                     .host = "host",
+                                     .command = "lethe reproduce quick",
+                                     .suite_sha256 = std::string(64, 'b')};
+  const auto run = store.begin_run(provenance);
+  std::vector<store::CellRecord> cells;
+  std::vector<store::SampleRow> rows;
+  const auto add = [&](const std::string& policy, std::optional<std::int64_t> budget) {
+    const std::string key = cell_key(grid, policy, budget);
+    cells.push_back({.key = key,
+                     .suite = grid.suite,
+                     .task = "pg19",
+                     .model = "smollm2-135m",
+                     .policy = policy,
+                     .budget = budget,
+                     .schedule = grid.schedule,
+                     .positions = "original",
+                     .length = grid.length,
+                     .dtype = grid.dtype,
+                     .kv_dtype = "same",
+                     .seed = 0,
+                     .inputs = inputs_of(grid, policy, budget),
+                     .n_samples = static_cast<std::int64_t>(grid.books.size())});
+    for (std::size_t book = 0; book < grid.books.size(); ++book) {
+      const double mean = grid.mean_nll ? grid.mean_nll(policy, budget, book)
+                                        : typical_nll(policy, budget, book, grid.length);
+      store::SampleRow row{.cell_key = key, .provenance_id = run, .record = {}};
+      row.record.sample_id = grid.books[book] + "/0";
+      row.record.sample_hash = sha256_hex(row.record.sample_id);
+      row.record.sample_key = sha256_hex(key + row.record.sample_hash);
+      row.record.cluster = grid.books[book];
+      row.record.tokens_in = grid.length;
+      row.record.tokens_scored = grid.length - 1;
+      row.record.nll_sum = mean * static_cast<double>(grid.length - 1);
+      row.record.layers = "[]";
+      row.record.seconds = 1;
+      rows.push_back(std::move(row));
+    }
+  };
+  if (grid.with_full) add("full", std::nullopt);
+  for (const std::string& policy : grid.policies) {
+    for (const std::int64_t budget : grid.budgets) add(policy, budget);
+  }
+  store.add_cells(cells);
+  store.add_samples(rows);
+  for (const store::CellRecord& cell : cells) {
+    store.set_cell_status(cell.key, store::CellStatus::kDone);
+  }
+}
+
+store::RunStore make_store(const std::filesystem::path& path) {
+  return store::RunStore::open(path, store::OpenMode::kReadWriteCreate);
+}
+
+reports::ReportRequest request_for(const std::filesystem::path& out) {
+  reports::ReportRequest request;
+  request.suite = "quick";
+  request.data_dir = source_dir() / "data";
+  request.out_dir = out;
+  return request;
+}
+
+}  // namespace lethe::test

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker whose results follow from a formula and that misbehaves on command: the task's name says
+// how. fake_worker CONTROL_FOLDER FD
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "harness/base/error.h"
+#include "harness/base/seed.h"
+#include "harness/runner/job.h"
+
+namespace {
+
+using namespace lethe;
+namespace fs = std::filesystem;
+
+void pause_ms(int ms) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
+
+class FakeExecutor final : public runner::JobExecutor {
+ public:
+  explicit FakeExecutor(fs::path control) : control_(std::move(control)) {}
+
+  void run(const runner::Job& job, runner::JobSink& sink) override {
+    const json::object& task = job.inputs.at("task").as_object();
+    const std::string name(task.at("name").as_string());
+    for (const auto& sample : job.samples) {
+      if (sink.stop_requested()) return;
+      note("started", job.label + " " + sample.id);
+      behave(name, sample, sink);
+      if (name == "silent") return;
+      sink.sample_done(record(name, job, sample));
+    }
+  }
+
+  store::ProvenanceRecord provenance() const override {
+    return {.created_at = "",
+            .version = "",
+            .git_commit = "",
+            .compiler = "",
+            .build_type = "",
+            .torch_version = "fake 1.0",
+            .cpu = "fake",
+            .device = "cpu",
+            .threads = 3,
+            .host = "",
+            .command = "",
+            .suite_sha256 = ""};
+  }
+
+ private:
+  void behave(const std::string& name, const runner::JobSample& sample, runner::JobSink& sink) {
+    const bool second = sample.id == "0/1";
+    if (name == "slow") pause_ms(15);
+    if (name == "crash" && second) {
+      std::fprintf(stderr, "fake worker: about to abort\n");
+      signal(SIGABRT, SIG_DFL);
+      std::abort();
+    }
+    if (name == "crash-once" && !fs::exists(control_ / "crashed")) {
+      note("crashed", "once");
+      kill(getpid(), SIGKILL);
+    }
+    if (name == "exit" && second) _exit(7);
+    if (name == "throw" && second) throw Error(ErrorKind::kData, "book 7 is missing");
+    if (name == "strange") throw 42;
+    if (name == "bad-alloc") throw std::bad_alloc();
+    if (name == "torch-oom") {
+      throw std::runtime_error(
+          "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes\n"
+          "Exception raised from alloc at somewhere.cpp:1\nframe #0: x");
+    }
+    if (name == "gate") {
+      while (!fs::exists(control_ / "go")) {
+        sink.progress(1);
+        pause_ms(2);
+      }
+    }
+    if (name == "hang") {
+      while (true) pause();
+    }
+    if (name == "nonsense") {
+      const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
+      if (write(3, bytes, sizeof bytes) < 0) std::abort();
+    }
+  }
+
+  static store::SampleRecord record(const std::string& name, const runner::Job& job,
+                                    const runner::JobSample& sample) {
+    RandomStream random(derive_seed(1, sample.key));
+    store::SampleRecord out;
+    out.sample_key = sample.key;
+    out.sample_id = sample.id;
+    out.sample_hash = sample.hash;
+    out.cluster = sample.cluster;
+    out.tokens_in = out.tokens_seen = job.inputs.at("length").as_int64();
+    out.tokens_scored = out.tokens_in - 1;
+    out.nll_sum = 300 * random.uniform();
+    for (int i = 0; i < 200; ++i) out.nll_trace.push_back(static_cast<float>(random.uniform()));
+    out.output = "\xff raw bytes of " + sample.id;
+    out.tokens_evicted = 10;
+    out.layers = R"([{"layer":0}])";
+    out.kv_bytes = static_cast<std::int64_t>(random.below(1000));
+    out.seconds = 0.001;
+    if (name == "unevicted") out.tokens_evicted = 0;
+    if (name == "nan") out.nll_sum = std::numeric_limits<double>::quiet_NaN();
+    if (name == "bad-layers") out.layers = "[";
+    return out;
+  }
+
+  void note(const std::string& file, const std::string& text) const {
+    std::ofstream(control_ / file, std::ios::app) << text << "\n";
+  }
+
+  fs::path control_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 64;
+  const fs::path control = argv[1];
+  if (fs::exists(control / "no-start")) {
+    std::fprintf(stderr, "earlier line\nlibfake.so: cannot open shared object file\n");
+    return 127;
+  }
+  std::ofstream(control / "pids", std::ios::app) << getpid() << "\n";
+  FakeExecutor executor(control);
+  return runner::run_worker(std::atoi(argv[2]), executor);
+}
