@@ -119,7 +119,8 @@ void set_compute_threads(int threads) {
   if (threads == 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   // Activations of a chunk are tens of megabytes; given back to the kernel after every use, their
   // page faults cost several per cent of the run.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  // 32 MiB is the most that glibc takes for the first.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   at::set_num_threads(threads);
   static std::unique_ptr<tbb::global_control> limit;

@@ -11,40 +11,33 @@ using lanes::kWidth;
 using lanes::Mask;
 using lanes::Vector;
 
-typedef std::int32_t Ints __attribute__((vector_size(64)));
-
-template <typename T>
-LETHE_INLINE void alive_mask(const ColumnLife& life, std::size_t c, std::int32_t row,
-                             Mask<T>& mask) {
-  Ints first, last;
-  std::memcpy(&first, life.first.data() + c, sizeof first);
-  std::memcpy(&last, life.last.data() + c, sizeof last);
-  const Ints alive = (first <= row) & (last >= row);
-  mask = __builtin_convertvector(alive, Mask<T>);
-}
-
 template <typename T>
 LETHE_INLINE T exp_alive_row(T* scores, std::size_t columns, const ColumnLife& life,
                              std::int32_t row) {
   constexpr T kLowest = std::numeric_limits<T>::lowest();
-  Vector<T> v, best = Vector<T>{} + kLowest, sums{};
+  const std::int32_t* first = life.first.data();
+  const std::int32_t* last = life.last.data();
+  Vector<T> v, best, sums;
   Mask<T> alive;
+  lanes::fill<T>(best, kLowest);
   for (std::size_t c = 0; c < columns; c += kWidth) {
     lanes::load<T>(v, scores + c);
-    alive_mask<T>(life, c, row, alive);
-    v = alive ? v : Vector<T>{} + kLowest;
-    best = v > best ? v : best;
+    lanes::within<T>(alive, first + c, last + c, row);
+    lanes::keep_where<T>(v, alive, kLowest);
+    lanes::raise_to<T>(best, v);
   }
   const T largest = lanes::max<T>(best);
+  lanes::fill<T>(sums, 0);
   for (std::size_t c = 0; c < columns; c += kWidth) {
     lanes::load<T>(v, scores + c);
-    alive_mask<T>(life, c, row, alive);
-    // Masked before exp: a dead score may be larger than the largest alive one.
-    v = alive ? v - largest : Vector<T>{};
+    lanes::within<T>(alive, first + c, last + c, row);
+    lanes::subtract<T>(v, largest);
+    // Masked before exp: a dead score may be far larger than the largest alive one.
+    lanes::keep_where<T>(v, alive, T(0));
     lanes::exp_in_place(v);
-    v = alive ? v : Vector<T>{};
+    lanes::keep_where<T>(v, alive, T(0));
     lanes::store<T>(scores + c, v);
-    sums += v;
+    lanes::add<T>(sums, v);
   }
   return lanes::sum<T>(sums);
 }
@@ -52,14 +45,15 @@ LETHE_INLINE T exp_alive_row(T* scores, std::size_t columns, const ColumnLife& l
 template <typename T>
 LETHE_INLINE T clear_dead_row(T* weights, std::size_t columns, const ColumnLife& life,
                               std::int32_t row) {
-  Vector<T> v, sums{};
+  Vector<T> v, sums;
   Mask<T> alive;
+  lanes::fill<T>(sums, 0);
   for (std::size_t c = 0; c < columns; c += kWidth) {
     lanes::load<T>(v, weights + c);
-    alive_mask<T>(life, c, row, alive);
-    v = alive ? v : Vector<T>{};
+    lanes::within<T>(alive, life.first.data() + c, life.last.data() + c, row);
+    lanes::keep_where<T>(v, alive, T(0));
     lanes::store<T>(weights + c, v);
-    sums += v;
+    lanes::add<T>(sums, v);
   }
   return lanes::sum<T>(sums);
 }

@@ -16,12 +16,13 @@ using lanes::Vector;
 
 template <typename T>
 LETHE_INLINE void rms_norm_row(const T* x, const T* weight, T eps, std::int64_t width, T* out) {
-  Vector<T> squares{};
+  Vector<T> squares;
+  lanes::fill<T>(squares, 0);
   Vector<T> v;
   std::int64_t i = 0;
   for (; i + static_cast<std::int64_t>(kWidth) <= width; i += kWidth) {
     lanes::load<T>(v, x + i);
-    squares += v * v;
+    lanes::add_square<T>(squares, v);
   }
   T total = lanes::sum<T>(squares);
   for (; i < width; ++i) total += x[i] * x[i];
@@ -32,16 +33,13 @@ LETHE_INLINE void rms_norm_row(const T* x, const T* weight, T eps, std::int64_t 
 template <typename T>
 LETHE_INLINE void silu_mul_row(const T* gate_up, std::int64_t width, T* out) {
   const T* up = gate_up + width;
-  Vector<T> g, u, e;
+  Vector<T> g, u;
   std::int64_t i = 0;
   for (; i + static_cast<std::int64_t>(kWidth) <= width; i += kWidth) {
     lanes::load<T>(g, gate_up + i);
     lanes::load<T>(u, up + i);
-    // exp_in_place is good up to 88; silu(-88) is 0 to the last bit either way.
-    e = -g;
-    e = e > T(88) ? Vector<T>{} + T(88) : e;
-    lanes::exp_in_place(e);
-    lanes::store<T>(out + i, g / (T(1) + e) * u);
+    lanes::silu_times<T>(g, u);
+    lanes::store<T>(out + i, g);
   }
   for (; i < width; ++i) out[i] = gate_up[i] / (T(1) + std::exp(-gate_up[i])) * up[i];
 }
@@ -49,21 +47,23 @@ LETHE_INLINE void silu_mul_row(const T* gate_up, std::int64_t width, T* out) {
 template <typename T>
 LETHE_INLINE double nll_row(const T* logits, std::int64_t target, std::int64_t width) {
   Vector<T> v;
-  Vector<T> best = Vector<T>{} + logits[0];
+  Vector<T> best;
+  lanes::fill<T>(best, logits[0]);
   std::int64_t i = 0;
   for (; i + static_cast<std::int64_t>(kWidth) <= width; i += kWidth) {
     lanes::load<T>(v, logits + i);
-    best = v > best ? v : best;
+    lanes::raise_to<T>(best, v);
   }
   const std::int64_t tail = i;
   T largest = lanes::max<T>(best);
   for (; i < width; ++i) largest = std::max(largest, logits[i]);
-  Vector<T> sums{};
+  Vector<T> sums;
+  lanes::fill<T>(sums, 0);
   for (i = 0; i < tail; i += kWidth) {
     lanes::load<T>(v, logits + i);
-    v -= largest;
+    lanes::subtract<T>(v, largest);
     lanes::exp_in_place(v);
-    sums += v;
+    lanes::add<T>(sums, v);
   }
   double total = static_cast<double>(lanes::sum<T>(sums));
   for (; i < width; ++i) total += std::exp(static_cast<double>(logits[i] - largest));
