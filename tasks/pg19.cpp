@@ -240,6 +240,7 @@ SampleOutcome Pg19Task::run(const std::string& sample_id, const models::Tokenize
   outcome.kv_bytes = result.kv_bytes;
   outcome.peak_kv_bytes = result.peak_kv_bytes;
   outcome.seconds = result.seconds;
+  outcome.shared_tokens = result.shared_tokens;
   return outcome;
 }
 

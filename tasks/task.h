@@ -40,6 +40,7 @@ struct SampleOutcome {
   std::vector<models::LayerStats> layers;
   std::int64_t kv_bytes = 0;
   std::int64_t peak_kv_bytes = 0;
+  std::int64_t shared_tokens = 0;  ///< not computed: taken from a prefix shared with other cells
   double seconds = 0;
 };
 

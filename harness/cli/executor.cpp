@@ -54,8 +54,9 @@ store::SampleRecord make_record(const runner::JobSample& sample,
   record.kv_bytes = outcome.kv_bytes;
   record.peak_bytes = outcome.peak_kv_bytes;
   record.seconds = outcome.seconds;
-  if (outcome.seconds > 0) {
-    record.prefill_tokens_per_s = static_cast<double>(outcome.tokens_in) / outcome.seconds;
+  const std::int64_t computed = outcome.tokens_in - outcome.shared_tokens;
+  if (outcome.seconds > 0 && computed > 0) {
+    record.prefill_tokens_per_s = static_cast<double>(computed) / outcome.seconds;
   }
   return record;
 }
@@ -90,6 +91,7 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
   settings.evaluate.rope_angles =
       inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
+  settings.evaluate.prefixes = &prefixes_;
   settings.evaluate.progress = [&](std::int64_t tokens) { sink.progress(tokens); };
   const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")));
 
@@ -126,6 +128,7 @@ const models::Model& TaskExecutor::model(const std::string& path, models::DType 
   const std::string id = path + "\n" + models::to_string(dtype);
   if (id != model_id_) {
     model_.reset();  // two models at once may not fit
+    prefixes_.clear();
     model_id_.clear();
     model_ = models::load_model(*models::open_checkpoint(path), dtype);
     model_id_ = id;
@@ -151,6 +154,7 @@ const tasks::Task& TaskExecutor::task(const runner::Job& job) {
       name + "\n" + std::to_string(length) + "\n" + canonical_json(job.task_options);
   if (id != task_id_) {
     task_id_.clear();
+    prefixes_.clear();
     task_ = tasks::make_task(name, job.task_options, length, root_folder());
     task_id_ = id;
   }

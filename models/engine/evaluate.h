@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/checkpoint/checkpoint.h"
+#include "models/engine/prefix_cache.h"
 #include "policies/registry.h"
 
 namespace lethe::models {
@@ -61,9 +62,10 @@ struct EvaluateOptions {
   std::int64_t chunk_tokens = 2048;  ///< tokens per pass through the layers (scan)
   std::int64_t block_rows = 64;      ///< query rows per attention block (scan)
   std::uint64_t seed = 0;
-  bool want_logits = false;  ///< keep logits of `logit_rows` (tests)
   std::vector<std::int64_t> logit_rows;
   EvaluationObserver* observer = nullptr;
+  /// Shares the tokens before the first eviction with other evaluations of the same text (scan).
+  PrefixCache* prefixes = nullptr;
   /// Called after every chunk (scan) or every few tokens (step) with the tokens done so far.
   std::function<void(std::int64_t)> progress;
   /// Polled at the same points; true ends the evaluation with Error(kInterrupted).
@@ -75,6 +77,7 @@ struct EvaluateResult {
   std::vector<LayerStats> layers;  ///< [n_layers]
   std::int64_t kv_bytes = 0;       ///< live keys and values at the end, from the tensors
   std::int64_t peak_kv_bytes = 0;  ///< largest live keys and values at any time
+  std::int64_t shared_tokens = 0;  ///< taken from `prefixes`, not computed
   double seconds = 0;
   std::vector<std::vector<float>> logits;  ///< one row per logit_rows entry
 };

@@ -49,9 +49,8 @@ const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
         return table.live() > pinned_ && table.live() - pinned_ > budget_;
       });
   nothing_freed_.resize(tables);
-  // A policy without per-row history need not be bothered while everything fits.
-  const bool wants_every_row = traits().reads_attention && traits().last_rows == 0;
-  if (!over_budget && !wants_every_row && traits().takes_budget) return nothing_freed_;
+  // A policy without history need not be bothered while everything fits.
+  if (!over_budget && !wants_every_row() && traits().takes_budget) return nothing_freed_;
 
   const policies::CacheView view = view_of(step, cache, attention);
   policy_->observe(view);

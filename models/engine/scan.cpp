@@ -8,67 +8,160 @@
 #include "harness/base/error.h"
 #include "models/engine/block_attention.h"
 #include "models/engine/sequence.h"
+#include "models/engine/shared_prefix.h"
 
 namespace lethe::models {
 namespace {
 
-/// Attention of a chunk in one layer, block by block.
-at::Tensor attend_chunk(const Decoder& decoder, const at::Tensor& qkv, std::int64_t first_position,
-                        std::int64_t block_rows, SequenceLayer& layer, BlockAttention& attention) {
-  const auto shape = decoder.qkv_shape();
-  const std::int64_t rows = qkv.size(0), width = shape.n_heads * shape.head_dim;
-  at::Tensor out = at::empty({rows, width}, qkv.options());
-  dispatch_compute(decoder.precision(), [&](auto zero) {
-    using T = decltype(zero);
-    for (std::int64_t begin = 0; begin < rows; begin += block_rows) {
-      attention.run<T>(qkv.const_data_ptr<T>() + begin * shape.row(),
-                       std::min(block_rows, rows - begin), first_position + begin, layer.cache,
-                       layer.policy, out.mutable_data_ptr<T>() + begin * width);
+// Prefixes are shared in whole multiples of this many rows: there the products give every row the
+// same bits whether it is computed in a chunk of 2,048 rows or of fewer.
+constexpr std::int64_t kSharedRows = 64;
+
+/// One evaluation on its way through the text.
+class Scan {
+ public:
+  Scan(const Decoder& decoder, std::span<const std::int64_t> tokens,
+       const policies::PolicyPlan& policy, const EvaluateOptions& options)
+      : decoder_(decoder),
+        tokens_(tokens),
+        options_(options),
+        count_(static_cast<std::int64_t>(tokens.size())),
+        block_rows_(std::min(options.block_rows, count_)),
+        layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
+        attention_(decoder, block_rows_, layers_.front().cache.keys().size(1)) {
+    result_.nll.resize(tokens.size() - 1);
+  }
+
+  EvaluateResult run() {
+    std::int64_t first = replay_prefix();
+    while (first < count_) first += chunk(first);
+    finish_sequence(layers_, count_, result_);
+    return std::move(result_);
+  }
+
+ private:
+  /// Tokens until the cache first overflows: they are computed as under the full model.
+  std::int64_t untouched() const { return std::min(options_.budget.value_or(count_), count_); }
+
+  // Feeds the caches from a shared prefix. Returns the number of tokens that need no computing.
+  // A cell that never evicts computes everything itself: "a budget of at least the length equals
+  // the full cache" must stay a measurement.
+  std::int64_t replay_prefix() {
+    if (!options_.prefixes || !options_.logit_rows.empty() || untouched() == count_) return 0;
+    auto& shared = options_.prefixes->state();
+    const SharedPrefix* prefix = shared.find(decoder_, options_.rope_angles, tokens_);
+    if (!prefix) return 0;
+    const auto held = static_cast<std::int64_t>(prefix->tokens.size());
+    const std::int64_t rows = std::min(held, untouched()) / kSharedRows * kSharedRows;
+    for (std::size_t l = 0; rows > 0 && l < layers_.size(); ++l) {
+      const at::Tensor qkv = prefix->qkv[l].narrow(0, 0, rows);
+      if (layers_[l].policy.wants_every_row()) {
+        attend(qkv, 0, layers_[l]);  // for the policy's history; what it yields is known
+      } else {
+        admit(qkv, layers_[l]);
+      }
     }
-  });
-  return out;
-}
+    std::copy_n(prefix->nll.begin(), rows, result_.nll.begin());
+    report_scores(0, static_cast<std::size_t>(rows));
+    result_.shared_tokens = rows;
+    shared.tokens_shared += rows;
+    return rows;
+  }
+
+  // One chunk through all layers. Returns its length.
+  std::int64_t chunk(std::int64_t first) {
+    const std::int64_t rows = std::min(options_.chunk_tokens, count_ - first);
+    const auto at_first = static_cast<std::size_t>(first);
+    at::Tensor hidden = decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)));
+    const RotaryTable rotary = decoder_.rotary(options_.rope_angles, first, rows);
+    const bool share = first == 0 && shares(std::min(rows, untouched()));
+    SharedPrefix prefix;
+    const auto n_layers = static_cast<std::int64_t>(layers_.size());
+    for (std::int64_t l = 0; l < n_layers; ++l) {
+      if (options_.should_stop && options_.should_stop()) {
+        throw Error(ErrorKind::kInterrupted, "stopped after " + std::to_string(first) + " tokens");
+      }
+      const at::Tensor qkv = decoder_.project_qkv(l, hidden, rotary);
+      if (share) prefix.qkv.push_back(qkv.narrow(0, 0, std::min(rows, untouched())).clone());
+      decoder_.finish_layer(l, hidden, attend(qkv, first, layers_[static_cast<std::size_t>(l)]));
+      if (options_.progress) options_.progress(first + rows * (l + 1) / n_layers);
+    }
+    collect_logits(decoder_, hidden, first, options_, result_);
+    const auto scored = static_cast<std::size_t>(
+        std::min(rows, count_ - 1 - first));  // the last token predicts nothing
+    decoder_.score(hidden, tokens_.subspan(at_first + 1, scored),
+                   std::span(result_.nll).subspan(at_first, scored));
+    report_scores(at_first, scored);
+    if (share) keep(std::move(prefix));
+    return rows;
+  }
+
+  bool shares(std::int64_t rows) const {
+    return options_.prefixes && rows >= kSharedRows &&
+           options_.prefixes->state().wants(decoder_, options_.rope_angles, tokens_, rows);
+  }
+
+  void keep(SharedPrefix prefix) {
+    const auto rows = static_cast<std::size_t>(prefix.qkv.front().size(0));
+    prefix.decoder = &decoder_;
+    prefix.angles = options_.rope_angles;
+    prefix.tokens.assign(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(rows));
+    prefix.nll.assign(
+        result_.nll.begin(),
+        result_.nll.begin() + static_cast<std::ptrdiff_t>(std::min(rows, result_.nll.size())));
+    options_.prefixes->state().add(std::move(prefix));
+  }
+
+  // Attention of some rows in one layer, block by block: [rows, heads * head_dim].
+  at::Tensor attend(const at::Tensor& qkv, std::int64_t first_position, SequenceLayer& layer) {
+    const auto shape = decoder_.qkv_shape();
+    const std::int64_t rows = qkv.size(0), width = shape.n_heads * shape.head_dim;
+    at::Tensor out = at::empty({rows, width}, qkv.options());
+    dispatch_compute(decoder_.precision(), [&](auto zero) {
+      using T = decltype(zero);
+      for (std::int64_t begin = 0; begin < rows; begin += block_rows_) {
+        attention_.run<T>(qkv.const_data_ptr<T>() + begin * shape.row(),
+                          std::min(block_rows_, rows - begin), first_position + begin, layer.cache,
+                          layer.policy, out.mutable_data_ptr<T>() + begin * width);
+      }
+    });
+    return out;
+  }
+
+  // Rows become live without attention, for policies that look at nothing before the first
+  // eviction.
+  void admit(const at::Tensor& qkv, SequenceLayer& layer) {
+    dispatch_compute(decoder_.precision(), [&](auto zero) {
+      using T = decltype(zero);
+      const std::int64_t width = decoder_.qkv_shape().row();
+      for (std::int64_t r = 0; r < qkv.size(0); ++r) {
+        const auto slots = layer.cache.write(qkv.const_data_ptr<T>() + r * width);
+        for (std::size_t t = 0; t < slots.size(); ++t) layer.cache.commit(t, r, slots[t]);
+      }
+    });
+  }
+
+  void report_scores(std::size_t first, std::size_t count) {
+    for (std::size_t i = first; options_.observer && i < first + count; ++i) {
+      options_.observer->scored(static_cast<std::int64_t>(i), result_.nll[i]);
+    }
+  }
+
+  const Decoder& decoder_;
+  std::span<const std::int64_t> tokens_;
+  const EvaluateOptions& options_;
+  std::int64_t count_;
+  std::int64_t block_rows_;
+  std::vector<SequenceLayer> layers_;
+  BlockAttention attention_;
+  EvaluateResult result_;
+};
 
 }  // namespace
 
 EvaluateResult evaluate_scan(const Decoder& decoder, std::span<const std::int64_t> tokens,
                              const policies::PolicyPlan& policy, const EvaluateOptions& options) {
-  const auto count = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t block_rows = std::min(options.block_rows, count);
-  auto layers = make_sequence(decoder, policy, options, count, block_rows);
-  BlockAttention attention(decoder, block_rows, layers.front().cache.keys().size(1));
-
-  EvaluateResult result;
-  result.nll.resize(tokens.size() - 1);
-  const auto n_layers = static_cast<std::int64_t>(layers.size());
-  for (std::int64_t first = 0; first < count; first += options.chunk_tokens) {
-    const std::int64_t rows = std::min(options.chunk_tokens, count - first);
-    at::Tensor hidden = decoder.embed(
-        tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
-    const RotaryTable rotary = decoder.rotary(options.rope_angles, first, rows);
-    for (std::int64_t l = 0; l < n_layers; ++l) {
-      if (options.should_stop && options.should_stop()) {
-        throw Error(ErrorKind::kInterrupted, "stopped after " + std::to_string(first) + " tokens");
-      }
-      const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary);
-      const at::Tensor attended = attend_chunk(decoder, qkv, first, block_rows,
-                                               layers[static_cast<std::size_t>(l)], attention);
-      decoder.finish_layer(l, hidden, attended);
-      if (options.progress) options.progress(first + rows * (l + 1) / n_layers);
-    }
-    collect_logits(decoder, hidden, first, options, result);
-    const std::int64_t scored =
-        std::min(rows, count - 1 - first);  // the last token predicts nothing
-    const auto at_first = static_cast<std::size_t>(first);
-    const auto n_scored = static_cast<std::size_t>(scored);
-    const std::span<double> nll = std::span(result.nll).subspan(at_first, n_scored);
-    decoder.score(hidden, tokens.subspan(at_first + 1, n_scored), nll);
-    for (std::size_t i = 0; options.observer && i < n_scored; ++i) {
-      options.observer->scored(first + static_cast<std::int64_t>(i), nll[i]);
-    }
-  }
-  finish_sequence(layers, count, result);
-  return result;
+  return Scan(decoder, tokens, policy, options).run();
 }
 
 }  // namespace lethe::models

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Properties of the engine on the tiny model: what must not change the numbers does not.
+#include <cmath>
+
+#include "harness/base/seed.h"
+#include "models/checkpoint/safetensors.h"
+#include "tests/models/engine_support.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+
+namespace lethe::test {
+namespace {
+
+using models::DType;
+using models::Path;
+
+const models::Model& tiny(DType dtype) {
+  static std::map<DType, std::unique_ptr<models::Model>> loaded;
+  auto& model = loaded[dtype];
+  if (!model)
+    model = models::load_model(*models::open_checkpoint(golden("tiny/llama_gqa_tied")), dtype);
+  return *model;
+}
+
+std::vector<std::int64_t> random_ids(std::int64_t count, std::uint64_t seed) {
+  RandomStream random(seed);
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < count; ++i)
+    ids.push_back(static_cast<std::int64_t>(random.below(200)));
+  return ids;
+}
+
+struct Run {
+  Recorder recorder;
+  models::EvaluateResult result;
+};
+
+Run run(const std::vector<std::int64_t>& ids, const std::string& policy, DType dtype,
+        models::EvaluateOptions options) {
+  Run out;
+  options.observer = &out.recorder;
+  out.result = tiny(dtype).evaluate(ids, policies::builtin_registry().resolve(policy), options);
+  return out;
+}
+
+const std::vector<std::string> kPolicies = {
+    "random",          "random:scope=head", "window", "window:sinks=3", "tova",
+    "tova:scope=head", "tova:sinks=2",      "h2o",    "h2o:scope=layer"};
+
+TEST_CASE("scan and step choose the same victims: random texts, budgets, blocks and chunks",
+          "[property]") {
+  RandomStream random(11);
+  for (int round = 0; round < 40; ++round) {
+    const std::string policy = kPolicies[random.below(kPolicies.size())];
+    const auto ids = random_ids(2 + static_cast<std::int64_t>(random.below(90)), random.next());
+    models::EvaluateOptions options;
+    options.budget = 4 + static_cast<std::int64_t>(random.below(40));
+    options.seed = random.next();
+    options.block_rows = 1 + static_cast<std::int64_t>(random.below(40));
+    options.chunk_tokens = 1 + static_cast<std::int64_t>(random.below(100));
+    const Run scan = run(ids, policy, DType::kFloat64, options);
+    options.path = Path::kStep;
+    const Run step = run(ids, policy, DType::kFloat64, options);
+    CAPTURE(round, policy, ids.size(), *options.budget, options.block_rows, options.chunk_tokens);
+    CHECK(scan.recorder.victims == step.recorder.victims);
+    CHECK(scan.recorder.kept_sets == step.recorder.kept_sets);
+    CHECK(max_difference(scan.result.nll, step.result.nll) < 1e-10);
+    CHECK(scan.result.kv_bytes == step.result.kv_bytes);
+    CHECK(scan.result.peak_kv_bytes == step.result.peak_kv_bytes);
+  }
+}
+
+TEST_CASE("a budget of at least the length is the full cache, for every policy", "[property]") {
+  const auto ids = random_ids(80, 3);
+  const std::string policy = GENERATE(from_range(kPolicies));
+  for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
+    const auto full = run(ids, "full", dtype, {});
+    for (const std::int64_t budget : {80, 81, 500}) {
+      models::EvaluateOptions options;
+      options.budget = budget;
+      const auto capped = run(ids, policy, dtype, options);
+      CAPTURE(policy, budget);
+      CHECK(std::abs(mean(capped.result.nll) - mean(full.result.nll)) <
+            (dtype == DType::kFloat64 ? 1e-10 : 1e-5));
+      CHECK(capped.recorder.victims.empty());
+      CHECK(capped.result.layers.front().evicted == 0);
+    }
+  }
+}
+
+TEST_CASE("counts, bytes and lifetimes are what the budget says", "[property]") {
+  const std::string policy = GENERATE(from_range(kPolicies));
+  const std::int64_t length = 70, budget = 12, layers = 3, kv_heads = 2, head_dim = 8;
+  const auto ids = random_ids(length, 4);
+  models::EvaluateOptions options;
+  options.budget = budget;
+  const auto r = run(ids, policy, DType::kFloat32, options);
+  CAPTURE(policy);
+  CHECK(r.result.kv_bytes == layers * kv_heads * budget * 2 * head_dim * 4);
+  CHECK(r.result.peak_kv_bytes == layers * kv_heads * (budget + 1) * 2 * head_dim * 4);
+  for (const auto& [key, victims] : r.recorder.victims) {
+    // Steps in which a token is among the attended rows, summed over tokens: sum of min(t, k + 1),
+    // whatever the policy (TOVA Tables 2 and 5, row "Avg.").
+    std::int64_t lifetime = 0, expected = 0;
+    for (const auto& eviction : victims) lifetime += eviction.step - eviction.position + 1;
+    for (const std::int64_t position : r.recorder.kept_sets.at(key)) lifetime += length - position;
+    for (std::int64_t t = 1; t <= length; ++t) expected += std::min(t, budget + 1);
+    CHECK(lifetime == expected);
+    CHECK(static_cast<std::int64_t>(victims.size()) == length - budget);
+  }
+}
+
+TEST_CASE("the same seed gives the same run, another seed another", "[property]") {
+  const auto ids = random_ids(60, 5);
+  models::EvaluateOptions options;
+  options.budget = 10;
+  options.seed = 1;
+  const auto one = run(ids, "random", DType::kFloat32, options),
+             again = run(ids, "random", DType::kFloat32, options);
+  options.seed = 2;
+  const auto other = run(ids, "random", DType::kFloat32, options);
+  CHECK(one.result.nll == again.result.nll);
+  CHECK(one.recorder.victims == again.recorder.victims);
+  CHECK(one.recorder.victims != other.recorder.victims);
+}
+
+TEST_CASE("a shared prefix changes no bit", "[property]") {
+  const auto ids = random_ids(400, 6);
+  const std::string policy = GENERATE(from_range(kPolicies));
+  models::PrefixCache prefixes(1 << 26);
+  models::EvaluateOptions shared;
+  shared.prefixes = &prefixes;
+  run(ids, "full", DType::kFloat32, shared);
+  for (const std::int64_t budget : {70, 128, 333}) {
+    models::EvaluateOptions alone;
+    alone.budget = shared.budget = budget;
+    const auto a = run(ids, policy, DType::kFloat32, alone),
+               b = run(ids, policy, DType::kFloat32, shared);
+    CAPTURE(policy, budget);
+    CHECK(a.result.nll == b.result.nll);
+    CHECK(a.recorder.victims == b.recorder.victims);
+    CHECK(a.recorder.kept_sets == b.recorder.kept_sets);
+    CHECK(a.recorder.nll == b.recorder.nll);
+    CHECK(a.result.peak_kv_bytes == b.result.peak_kv_bytes);
+    CHECK(b.result.shared_tokens == budget / 64 * 64);
+  }
+  CHECK(prefixes.tokens_shared() == 64 + 128 + 320);
+}
+
+TEST_CASE("prefixes are shared only where they may be", "[property]") {
+  const auto ids = random_ids(200, 7);
+  models::PrefixCache prefixes(1 << 26), too_small(1000);
+  models::EvaluateOptions options;
+  options.prefixes = &too_small;
+  run(ids, "full", DType::kFloat32, options);
+  options.budget = 128;
+  CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
+
+  options.prefixes = &prefixes;
+  options.budget.reset();
+  run(ids, "full", DType::kFloat32, options);
+  options.budget = 200;  // never evicts: the invariant must be computed, not copied
+  CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
+  options.budget = 128;
+  auto other = ids;
+  other[0] = (other[0] + 1) % 200;
+  CHECK(run(other, "tova", DType::kFloat32, options).result.shared_tokens == 0);
+  options.rope_angles = models::RopeAngles::kF64;
+  CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
+  options.rope_angles = models::RopeAngles::kHf32;
+  CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 128);
+  prefixes.clear();
+  CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
+}
+
+TEST_CASE("bad requests to the engine are refused by name", "[fault]") {
+  const auto message = [](std::vector<std::int64_t> ids, const std::string& policy,
+                          models::EvaluateOptions options) {
+    try {
+      run(ids, policy, DType::kFloat32, options);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  models::EvaluateOptions options;
+  CHECK(message({1}, "full", options).find("at least 2 tokens") != std::string::npos);
+  CHECK(message({1, 200}, "full", options).find("outside the vocabulary of 200") !=
+        std::string::npos);
+  CHECK(message({1, -1}, "full", options).find("outside the vocabulary") != std::string::npos);
+  CHECK(message({1, 2}, "tova", options).find("needs a budget") != std::string::npos);
+  options.budget = 0;
+  CHECK(message({1, 2}, "tova", options).find("too small") != std::string::npos);
+  options.budget = 4;
+  options.path = Path::kDense;
+  CHECK(message({1, 2}, "tova", options).find("dense path knows no policy") != std::string::npos);
+  CHECK(message(random_ids(32769, 1), "window", {}).find("needs a budget") != std::string::npos);
+  options.path = Path::kScan;
+  CHECK(message(random_ids(32769, 1), "window", options).find("rope_angles=f64") !=
+        std::string::npos);
+}
+
+TEST_CASE("an evaluation can be stopped", "[fault]") {
+  models::EvaluateOptions options;
+  options.chunk_tokens = 10;
+  int polls = 0;
+  options.should_stop = [&] { return ++polls > 5; };
+  try {
+    run(random_ids(100, 1), "full", DType::kFloat32, options);
+    FAIL("it went on");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kInterrupted);
+  }
+}
+
+}  // namespace
+}  // namespace lethe::test
