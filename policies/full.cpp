@@ -3,8 +3,6 @@
 // (a budget no smaller than the text gives the same numbers). TOVA, arXiv 2401.06104, §5.1.
 #include "policies/full.h"
 
-#include <limits>
-
 namespace lethe::policies {
 namespace {
 

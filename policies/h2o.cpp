@@ -10,8 +10,6 @@
 // head over its query heads; scope=layer: over all query heads, one victim. Ties go to the oldest.
 #include "policies/h2o.h"
 
-#include <algorithm>
-
 #include "policies/lowest.h"
 #include "policies/options.h"
 

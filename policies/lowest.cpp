@@ -25,13 +25,14 @@ double pick_lowest(std::span<const double> scores, std::size_t count,
       }
     }
     victims.push_back(index);
-    return scores.size() > 1 ? second - lowest : 0;
+    return scores.size() > 1 ? second - lowest : std::numeric_limits<double>::quiet_NaN();
   }
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
-  const double margin = count < order.size() ? scores[order[count]] - scores[order[count - 1]] : 0;
+  const double margin = count < order.size() ? scores[order[count]] - scores[order[count - 1]]
+                                             : std::numeric_limits<double>::quiet_NaN();
   order.resize(std::min(count, order.size()));
   std::sort(order.begin(), order.end());
   victims.insert(victims.end(), order.begin(), order.end());

@@ -10,7 +10,7 @@ namespace lethe::policies {
 
 /// Appends the indices of the `count` lowest scores to `victims`, ascending. Ties go to the lowest
 /// index, which is the oldest token. Returns the margin: the distance from the highest evicted to
-/// the lowest kept score (0 when nothing is kept).
+/// the lowest kept score (NaN when nothing is kept).
 double pick_lowest(std::span<const double> scores, std::size_t count,
                    std::vector<std::size_t>& victims);
 

@@ -104,13 +104,15 @@ struct EvictionPlan {
   }
 };
 
-/// One instance serves one layer of one sequence. Calls come from one thread, in this order for
-/// every token: observe(), then select() when the cache is over budget and an update is due, then
+/// One instance serves one layer of one sequence. Calls come from one thread, in this order:
+/// observe(), then select() when the cache is over budget and an update is due, then
 /// applied() with the plan the engine validated and carried out.
 class EvictionPolicy {
  public:
   virtual ~EvictionPolicy() = default;
   /// After the attention of the newest token(s), before eviction. The newest token is in the view.
+  /// Called for every token where the policy reads attention or key norms with last_rows == 0, or
+  /// has no fixed size; otherwise only for tokens that overflow the budget.
   virtual void observe(const CacheView& /*view*/) {}
   /// Who leaves, so that at most `budget` tokens stay per HeadCache.
   virtual void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) = 0;

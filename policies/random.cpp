@@ -5,6 +5,7 @@
 #include "policies/random.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "harness/base/seed.h"
 #include "policies/options.h"
@@ -27,6 +28,7 @@ class Random final : public EvictionPolicy {
         victims.push_back(taken ? upper : drawn);
       }
       std::sort(victims.begin(), victims.end());
+      plan.margin[h] = std::numeric_limits<double>::quiet_NaN();  // chance has no margin
     }
   }
 

@@ -88,7 +88,7 @@ Pg19Options Pg19Options::parse(const json::object& object, const std::filesystem
       options.windows = at_least(reader.integer("windows"), 1, "windows");
     }
   }
-  if (reader.has("stride")) options.stride = at_least(reader.integer("stride"), 1, "stride");
+  if (reader.find("stride")) options.stride = at_least(reader.integer("stride"), 1, "stride");
   options.start = at_least(reader.integer("start", 0), 0, "start");
   options.bos = parse_bos(reader.string("bos", "auto"));
   if (const auto tail = reader.string("tail", "drop"); tail != "drop") {

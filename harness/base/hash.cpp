@@ -2,6 +2,7 @@
 #include "harness/base/hash.h"
 
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -80,8 +81,13 @@ std::string sha256_file_cached(const std::filesystem::path& path) {
   if (folder.empty()) return sha256_file(full);
   // One small file per entry, named by what identifies the content, so that concurrent processes
   // never write the same file with different content.
-  const std::string identity = full.string() + "\n" + std::to_string(size) + "\n" +
-                               std::to_string(mtime.time_since_epoch().count());
+  // Inode and change time catch what size and modification time miss: cp -p, touch -r.
+  struct stat info {};
+  if (stat(full.c_str(), &info) != 0) return sha256_file(full);
+  const std::string identity =
+      full.string() + "\n" + std::to_string(size) + "\n" +
+      std::to_string(mtime.time_since_epoch().count()) + "\n" + std::to_string(info.st_ino) + "\n" +
+      std::to_string(info.st_ctim.tv_sec) + "." + std::to_string(info.st_ctim.tv_nsec);
   const auto entry = folder / "sha256" / sha256_hex(identity);
   std::string cached;
   if (std::ifstream in(entry); in >> cached && cached.size() == 64) return cached;

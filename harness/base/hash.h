@@ -36,7 +36,7 @@ std::string sha256_file(const std::filesystem::path& path);
 /// when the environment names neither. Not created.
 std::filesystem::path user_cache_folder();
 
-/// As sha256_file(), remembered per (path, size, mtime) in the user's cache folder
+/// As sha256_file(), remembered per (path, size, times, inode) in the user's cache folder
 /// ($XDG_CACHE_HOME/lethe or ~/.cache/lethe), so that a 100 MB checkpoint is not read at every
 /// start. A cache that cannot be read or written is ignored.
 std::string sha256_file_cached(const std::filesystem::path& path);

@@ -19,8 +19,9 @@ namespace lethe {
 namespace json = boost::json;
 
 /// Text that is equal for equal values: members sorted by name (bytewise), no white space,
-/// integers without fraction, doubles in their shortest form that reads back exactly.
-/// Throws Error(kInternal) on NaN or infinity, which JSON does not have.
+/// integers without fraction, doubles in their shortest form that identifies them (Boost.JSON 1.81
+/// may read such a text back with another last bit: what must survive exactly travels as bits or
+/// blobs). Throws Error(kInternal) on NaN or infinity, which JSON does not have.
 std::string canonical_json(const json::value& value);
 
 /// Parses a whole text. `where` names it in errors, which give line and column.

@@ -16,6 +16,7 @@ namespace lethe::cli {
 /// plan, so a grid loads each model once.
 class TaskExecutor : public runner::JobExecutor {
  public:
+  TaskExecutor();
   void run(const runner::Job& job, runner::JobSink& sink) override;
   store::ProvenanceRecord provenance() const override;
 
@@ -24,8 +25,7 @@ class TaskExecutor : public runner::JobExecutor {
   const models::Tokenizer& tokenizer(const std::string& path);
   const tasks::Task& task(const runner::Job& job);
 
-  /// 2 GiB hold the first 2,048 tokens of eight texts for SmolLM2-135M.
-  models::PrefixCache prefixes_{std::int64_t{2} << 30};
+  models::PrefixCache prefixes_;
   std::string model_id_;
   std::unique_ptr<models::Model> model_;
   std::string tokenizer_path_;

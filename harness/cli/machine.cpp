@@ -20,6 +20,13 @@ std::string proc_value(const char* file, const std::string& name) {
   return "";
 }
 
+std::int64_t proc_kib(const char* file, const std::string& name) {
+  std::istringstream value(proc_value(file, name));
+  std::int64_t kib = 0;
+  value >> kib;
+  return kib;
+}
+
 }  // namespace
 
 std::string cpu_name() {
@@ -35,11 +42,12 @@ bool cpu_has_bfloat16() {
   return false;
 }
 
+std::int64_t available_bytes() {
+  return proc_kib("/proc/meminfo", "MemAvailable") * 1024;
+}
+
 std::int64_t resident_bytes() {
-  std::istringstream value(proc_value("/proc/self/status", "VmRSS"));
-  std::int64_t kib = 0;
-  value >> kib;
-  return kib * 1024;
+  return proc_kib("/proc/self/status", "VmRSS") * 1024;
 }
 
 }  // namespace lethe::cli

@@ -59,7 +59,8 @@ ResolvedModel resolve_registered(const RegisteredModel& model,
                                             : ", or set " + model.path_variable + " to your own"));
   }
   const std::string sha256 = weights_sha256(model.path);
-  if (sha256 != model.sha256) {
+  // Before complaining, look at the bytes and not at what was remembered of them.
+  if (sha256 != model.sha256 && sha256_file(model.path) != model.sha256) {
     throw Error(ErrorKind::kModel, "model " + model.name + ": " + model.path.string() +
                                        " has SHA-256 " + sha256 + ", expected " + model.sha256 +
                                        "; the file is damaged or another one: delete it and run "
@@ -69,6 +70,11 @@ ResolvedModel resolve_registered(const RegisteredModel& model,
 }
 
 }  // namespace
+
+bool RegisteredModel::given_by_variable() const {
+  const char* given = path_variable.empty() ? nullptr : std::getenv(path_variable.c_str());
+  return given && *given && fs::exists(given);
+}
 
 std::vector<RegisteredModel> registered_models() {
   const auto file = root_folder() / "data" / "models.json";

@@ -19,6 +19,9 @@ struct RegisteredModel {
   std::string sha256;          ///< of the weights the name stands for
   std::string licence;
   std::string source;
+
+  /// Whether `path_variable` is set and names something that exists.
+  bool given_by_variable() const;
 };
 
 /// A model that exists, and the name under which its results are stored.

@@ -4,6 +4,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
+#include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "harness/base/version.h"
 #include "harness/grid/suite.h"
@@ -15,7 +16,6 @@ constexpr std::size_t kMaxCells = 1'000'000;
 
 // Up to here rotary angles are formed as the transformers library does; beyond, a float32 product
 // is too coarse (DESIGN §1).
-constexpr std::int64_t kMaxLengthOfFloatAngles = 32'768;
 
 void check_known(const std::vector<std::string>& values, const char* what,
                  const std::vector<std::string>& known) {
@@ -75,7 +75,7 @@ class Expansion {
                    {"samples", samples_digest(task.samples)},
                    {"length", length},
                    {"device_kind", device_kind_},
-                   {"rope_angles", length <= kMaxLengthOfFloatAngles ? "hf32" : "f64"},
+                   {"rope_angles", length <= kLongestFloat32Angles ? "hf32" : "f64"},
                    {"engine_version", kEngineVersion}};
     for (const auto& policy : policies) {
       cell.policy = policy.text;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iostream>
 
 #include "harness/base/error.h"
 #include "harness/base/json.h"
@@ -132,7 +133,7 @@ std::string ProgressDisplay::line() const {
 }
 
 EventLog::EventLog(const std::filesystem::path& path, const Clock& clock)
-    : out_(path, std::ios::app), clock_(clock) {
+    : out_(path, std::ios::app), path_(path), clock_(clock) {
   if (!out_) throw Error(ErrorKind::kConfig, "cannot write events to " + path.string());
 }
 
@@ -162,6 +163,9 @@ void EventLog::on_event(const RunEvent& event) {
   number("samples", event.samples, start || cell);
   number("tokens_total", event.tokens_total, start);
   out_ << json::serialize(line) << "\n" << std::flush;
+  if (out_ || failed_) return;
+  failed_ = true;  // said once; the run itself goes on
+  std::cerr << "lethe: warning: cannot write events to " << path_.string() << ": disk full?\n";
 }
 
 }  // namespace lethe::runner

@@ -56,6 +56,8 @@ class EventLog final : public RunObserver {
 
  private:
   std::ofstream out_;
+  std::filesystem::path path_;
+  bool failed_ = false;
   const Clock& clock_;
 };
 

@@ -144,6 +144,7 @@ Frame sample_frame(const std::string& cell_key, const SampleRecord& record) {
                    {"cluster", record.cluster},
                    {"tokens_in", record.tokens_in},
                    {"tokens_cut", record.tokens_cut},
+                   {"tokens_shared", record.tokens_shared},
                    {"bos_count", record.bos_count},
                    {"tokens_scored", record.tokens_scored},
                    {"nll_sum", bits(record.nll_sum)},
@@ -176,6 +177,7 @@ SampleMessage read_sample(const Frame& frame) {
   record.cluster = from.string("cluster");
   record.tokens_in = from.integer("tokens_in");
   record.tokens_cut = from.integer("tokens_cut");
+  record.tokens_shared = from.integer("tokens_shared");
   record.bos_count = from.integer("bos_count");
   record.tokens_scored = from.integer("tokens_scored");
   record.nll_sum = optional_of(from, "nll_sum");

@@ -109,6 +109,10 @@ class Sink final : public JobSink {
       fail("budget " + std::to_string(*budget_) + " is below the " +
            std::to_string(record.tokens_seen) + " tokens seen, but nothing was evicted");
     }
+    if (budget_ && record.kept_max > *budget_) {
+      fail("budget " + std::to_string(*budget_) + ", but " + std::to_string(record.kept_max) +
+           " tokens were kept");
+    }
   }
 
   Link& link_;

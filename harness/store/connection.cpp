@@ -45,6 +45,12 @@ bool check_identity(SQLite::Database& db, const fs::path& path) {
   return true;
 }
 
+// As check_identity(), from one snapshot: another process may be creating the schema just now.
+bool check_identity_at_once(SQLite::Database& db, const fs::path& path) {
+  SQLite::Transaction snapshot(db);
+  return check_identity(db, path);
+}
+
 void create_schema(SQLite::Database& db, const fs::path& path, const Clock& clock) {
   // Exclusive, and asked again inside: several processes may open a new file at once.
   db.exec("BEGIN EXCLUSIVE");
@@ -161,7 +167,7 @@ std::unique_ptr<SQLite::Database> open_to_read(const fs::path& path,
   try {
     auto db = connect(path.string(), SQLite::OPEN_READONLY, busy_timeout);
     const auto checked = [&]() -> std::unique_ptr<SQLite::Database> {
-      if (!check_identity(*db, path)) {
+      if (!check_identity_at_once(*db, path)) {
         throw Error(ErrorKind::kStore, path.string() + " is empty; `lethe run` fills it");
       }
       return std::move(db);
@@ -198,7 +204,7 @@ std::unique_ptr<SQLite::Database> open_to_write(const fs::path& path,
       throw Error(ErrorKind::kStore,
                   path.string() + " is read-only; make it writable or give another --db");
     }
-    if (!check_identity(*db, path)) create_schema(*db, path, clock);
+    if (!check_identity_at_once(*db, path)) create_schema(*db, path, clock);
     switch_to_wal(*db, busy_timeout);
     db->exec("PRAGMA foreign_keys = ON");
     return db;

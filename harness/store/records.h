@@ -42,6 +42,8 @@ struct SampleRecord {
   std::string cluster;      ///< unit of independence for intervals: the book or document
   std::int64_t tokens_in = 0;
   std::int64_t tokens_cut = 0;
+  std::int64_t tokens_shared =
+      0;  ///< of tokens_in, not computed: same as in another cell of the text
   std::int64_t bos_count = 0;
   std::int64_t tokens_scored = 0;  ///< predicted tokens behind nll_sum; 0 where there is none
   std::optional<double> nll_sum;   ///< nats

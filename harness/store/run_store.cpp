@@ -105,6 +105,7 @@ void bind_sample(SQLite::Statement& insert, const SampleRow& row, const std::str
   insert.bind(++index, record.cluster);
   insert.bind(++index, record.tokens_in);
   insert.bind(++index, record.tokens_cut);
+  insert.bind(++index, record.tokens_shared);
   insert.bind(++index, record.bos_count);
   insert.bind(++index, record.tokens_scored);
   bind_optional(insert, ++index, record.nll_sum);
@@ -256,11 +257,11 @@ std::size_t RunStore::add_samples(std::span<const SampleRow> rows) {
     const std::string now = state_->now();
     SQLite::Statement insert(db, R"sql(
       INSERT INTO sample (cell_id, provenance_id, sample_key, sample_id, sample_hash, cluster,
-        tokens_in, tokens_cut, bos_count, tokens_scored, nll_sum, score, output, nll_trace,
+        tokens_in, tokens_cut, tokens_shared, bos_count, tokens_scored, nll_sum, score, output, nll_trace,
         tokens_seen, tokens_evicted, kept_min, kept_max, layers, kv_bytes, peak_bytes, ttft_ms,
         prefill_tokens_per_s, decode_tokens_per_s, seconds, created_at)
       VALUES ((SELECT id FROM cell WHERE key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-        ?, ?, ?, ?, ?, ?, ?, ?)
+        ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (sample_key) DO NOTHING)sql");
     std::size_t added = 0;
     for (const auto& row : rows) {

@@ -74,6 +74,7 @@ CREATE TABLE sample (
   cluster              TEXT NOT NULL,
   tokens_in            INTEGER NOT NULL,
   tokens_cut           INTEGER NOT NULL,
+  tokens_shared        INTEGER NOT NULL,
   bos_count            INTEGER NOT NULL,
   tokens_scored        INTEGER NOT NULL,
   nll_sum              REAL,
@@ -109,8 +110,8 @@ FROM cell;
 CREATE VIEW samples AS
 SELECT sample.sample_key, cell.key AS cell_key, cell.suite, cell.task, cell.model, cell.policy,
        cell.budget, cell.schedule, cell.positions, cell.length, cell.dtype, cell.seed,
-       sample.sample_id, sample.cluster, sample.tokens_in, sample.tokens_cut, sample.bos_count,
-       sample.tokens_scored, sample.nll_sum,
+       sample.sample_id, sample.cluster, sample.tokens_in, sample.tokens_cut, sample.tokens_shared,
+       sample.bos_count, sample.tokens_scored, sample.nll_sum,
        sample.nll_sum / nullif(sample.tokens_scored, 0) AS mean_nll, sample.score, sample.output,
        sample.tokens_seen, sample.tokens_evicted, sample.kept_min, sample.kept_max, sample.layers,
        sample.kv_bytes, sample.peak_bytes, sample.ttft_ms, sample.prefill_tokens_per_s,
@@ -171,7 +172,7 @@ SELECT cell.task, cell.model, cell.policy, cell.budget, cell.schedule, cell.posi
        cell.kv_dtype, cell.key AS cell_key, cell.suite
 FROM metric
 JOIN cell ON cell.id = metric.cell_id
-JOIN (SELECT cell_id, sum(tokens_in) / nullif(sum(seconds), 0.0) AS tokens_per_s,
+JOIN (SELECT cell_id, sum(tokens_in - tokens_shared) / nullif(sum(seconds), 0.0) AS tokens_per_s,
              max(kv_bytes) AS kv_bytes, max(peak_bytes) AS peak_bytes
       FROM sample GROUP BY cell_id) cost ON cost.cell_id = cell.id;
 

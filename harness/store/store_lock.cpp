@@ -37,7 +37,10 @@ bool still_at(const std::filesystem::path& path, int fd) {
 }  // namespace
 
 std::filesystem::path StoreLock::path_for(const std::filesystem::path& database) {
-  return database.string() + ".lock";
+  // Whatever name the database is called by, links included, it has one lock.
+  std::error_code ec;
+  const auto canonical = std::filesystem::weakly_canonical(database, ec);
+  return (ec ? database : canonical).string() + ".lock";
 }
 
 StoreLock::StoreLock(const std::filesystem::path& database, const std::string& command,

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;
 // Below this sum the exponentials were shifted by a score that has left the cache and is far above
-// all that stayed: the row is computed again. float32 keeps full precision down to 1e-38.
-constexpr double kTinySum = 1e-30;
+// all that stayed: the row is computed again, so that no small weight is lost to underflow.
+constexpr double kTinySum = 1e-8;
 
 }  // namespace
 

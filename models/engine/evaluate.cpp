@@ -13,6 +13,7 @@
 #include <tbb/global_control.h>
 #include <torch/csrc/api/include/torch/version.h>
 
+#include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "models/engine/dense.h"
 #include "models/engine/product_time.h"
@@ -22,9 +23,6 @@
 
 namespace lethe::models {
 namespace {
-
-// float32 angles drift with the position; beyond this length they must be formed in float64.
-constexpr std::int64_t kLongestHf32 = 32768;
 
 class LlamaModel final : public Model {
  public:
@@ -85,10 +83,10 @@ class LlamaModel final : public Model {
       throw Error(ErrorKind::kConfig, "chunk and block need at least 1 token");
     }
     if (options.rope_angles == RopeAngles::kHf32 &&
-        static_cast<std::int64_t>(tokens.size()) > kLongestHf32) {
+        static_cast<std::int64_t>(tokens.size()) > kLongestFloat32Angles) {
       throw Error(ErrorKind::kConfig,
                   std::to_string(tokens.size()) + " tokens need rope_angles=f64 (beyond " +
-                      std::to_string(kLongestHf32) + " the float32 angles drift)");
+                      std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
     }
   }
 

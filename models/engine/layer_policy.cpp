@@ -50,7 +50,7 @@ const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
       });
   nothing_freed_.resize(tables);
   // A policy without history need not be bothered while everything fits.
-  if (!over_budget && !wants_every_row() && traits().takes_budget) return nothing_freed_;
+  if (!over_budget && !wants_every_row() && traits().fixed_size) return nothing_freed_;
 
   const policies::CacheView view = view_of(step, cache, attention);
   policy_->observe(view);
@@ -58,6 +58,7 @@ const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
   victims_.reset(tables);
   policy_->select(view, budget_, victims_);
   policies::validate_plan(victims_, view, budget_, traits(), plan_.text);
+  victims_.margin.resize(tables, std::numeric_limits<double>::quiet_NaN());
   for (std::size_t t = 0; t < tables; ++t) {
     evicted_ += static_cast<std::int64_t>(victims_.victims[t].size());
     if (!observer_) continue;

@@ -27,7 +27,9 @@ class LayerPolicy {
   const policies::PolicyTraits& traits() const { return plan_.traits; }
   /// Whether the policy keeps history: it must see every attention row, also before the cache is
   /// full.
-  bool wants_every_row() const { return traits().reads_attention && traits().last_rows == 0; }
+  bool wants_every_row() const {
+    return (traits().reads_attention || traits().reads_key_norms) && traits().last_rows == 0;
+  }
 
   /// Token `step` has attended and is live: observe, and evict down to the budget. `attention` is
   /// called only for policies that read it. Returns the slots freed per table (empty lists when

@@ -52,7 +52,8 @@ class Scan {
     const SharedPrefix* prefix = shared.find(decoder_, options_.rope_angles, tokens_);
     if (!prefix) return 0;
     const auto held = static_cast<std::int64_t>(prefix->tokens.size());
-    const std::int64_t rows = std::min(held, untouched()) / kSharedRows * kSharedRows;
+    // One token of the prefix stays: the NLL of a row is that of the token after it.
+    const std::int64_t rows = std::min(held - 1, untouched()) / kSharedRows * kSharedRows;
     for (std::size_t l = 0; rows > 0 && l < layers_.size(); ++l) {
       const at::Tensor qkv = prefix->qkv[l].narrow(0, 0, rows);
       if (layers_[l].policy.wants_every_row()) {

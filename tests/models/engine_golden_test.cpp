@@ -6,6 +6,7 @@
 #include "harness/base/json.h"
 #include "models/checkpoint/safetensors.h"
 #include "tests/models/engine_support.h"
+#include "tests/models/smollm2_cases.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -15,16 +16,16 @@ namespace {
 using models::DType;
 using models::Path;
 
+const models::SafetensorsFile& dense_file() {
+  static const models::SafetensorsFile file(golden("dense/smollm2_nll.safetensors"));
+  return file;
+}
+
 const models::Model& smollm2(DType dtype) {
   static std::map<DType, std::unique_ptr<models::Model>> loaded;
   auto& model = loaded[dtype];
   if (!model) model = models::load_model(*models::open_checkpoint(default_model()), dtype);
   return *model;
-}
-
-const models::SafetensorsFile& dense_file() {
-  static const models::SafetensorsFile file(golden("dense/smollm2_nll.safetensors"));
-  return file;
 }
 
 models::EvaluateResult evaluate(const std::vector<std::int64_t>& ids, const std::string& policy,
@@ -85,53 +86,6 @@ TEST_CASE("logits of SmolLM2 equal transformers", "[golden]") {
   CHECK(max_difference(actual, expected) < 5e-3);
 }
 
-// Rows of a [layers, n] or [layers, heads, n] array as lists per (layer, head).
-template <typename T>
-std::map<Recorder::Key, std::vector<T>> per_head(const std::vector<T>& flat,
-                                                 const std::vector<std::int64_t>& shape) {
-  std::map<Recorder::Key, std::vector<T>> out;
-  const std::int64_t heads = shape.size() == 3 ? shape[1] : 1, n = shape.back();
-  auto it = flat.begin();
-  for (int layer = 0; layer < shape[0]; ++layer) {
-    for (int head = 0; head < heads; ++head, it += n) {
-      out[{layer, shape.size() == 3 ? head : -1}] = std::vector<T>(it, it + n);
-    }
-  }
-  return out;
-}
-
-struct Policies384 {
-  std::vector<std::int64_t> ids;
-  std::vector<PolicyCase> cases;
-};
-
-const Policies384& policies_384() {
-  static const Policies384 loaded = [] {
-    Policies384 out;
-    const auto document = read_json_file(golden("policies/smollm2_384.json"), ErrorKind::kData);
-    out.ids = json::value_to<std::vector<std::int64_t>>(document.at("input_ids"));
-    for (const auto& value : document.at("cases").as_array()) {
-      PolicyCase c;
-      c.policy = json::value_to<std::string>(value.at("policy"));
-      if (!is_known_policy(c.policy)) continue;
-      c.budget = value.at("k").as_int64();
-      c.mean_nll = value.at("mean_nll").to_number<double>();
-      const models::SafetensorsFile file(
-          golden("policies/" + json::value_to<std::string>(value.at("file"))));
-      c.nll = file.read_f64(c.policy + ".nll");
-      c.victims = per_head(file.read_i64(c.policy + ".victims"), file.shape(c.policy + ".victims"));
-      c.kept = per_head(file.read_i64(c.policy + ".kept"), file.shape(c.policy + ".kept"));
-      if (file.has(c.policy + ".margin_rel")) {
-        c.margin_rel =
-            per_head(file.read_f64(c.policy + ".margin_rel"), file.shape(c.policy + ".margin_rel"));
-      }
-      out.cases.push_back(std::move(c));
-    }
-    return out;
-  }();
-  return loaded;
-}
-
 TEST_CASE("every policy equals its golden victims on SmolLM2: scan, float64", "[golden]") {
   CHECK(policies_384().cases.size() == 18);
   for (const PolicyCase& expected : policies_384().cases) {
@@ -163,22 +117,37 @@ TEST_CASE("every policy equals its golden victims on SmolLM2: scan, float32", "[
 }
 
 TEST_CASE("perplexity over 2,048 tokens of PG-19 book 860 equals the goldens", "[golden]") {
-  const auto document = read_json_file(golden("policies/smollm2_ppl2048.json"), ErrorKind::kData);
-  const auto ids = json::value_to<std::vector<std::int64_t>>(document.at("input_ids"));
-  const models::SafetensorsFile file(golden("policies/smollm2_ppl2048.safetensors"));
-  const auto full = evaluate(ids, "full", DType::kFloat32, {});
-  CHECK(std::abs(mean(full.nll) - document.at("full_mean_nll").to_number<double>()) < 1e-5);
-  for (const auto& value : document.at("cases").as_array()) {
-    const auto policy = json::value_to<std::string>(value.at("policy"));
+  const auto full = evaluate(policies_2048().ids, "full", DType::kFloat32, {});
+  CHECK(std::abs(std::exp(mean(full.nll)) - 27.9887) < 1e-3);
+  CHECK(policies_2048().cases.size() == 12);
+  for (const PolicyCase& expected : policies_2048().cases) {
     models::EvaluateOptions options;
-    options.budget = value.at("k").as_int64();
-    CAPTURE(policy, *options.budget);
-    const auto result = evaluate(ids, policy, DType::kFloat32, options);
-    const auto expected = file.read_f64(policy + ".k" + std::to_string(*options.budget) + ".nll");
-    const bool window = policy.starts_with("window");
-    CHECK(std::abs(mean(result.nll) - mean(expected)) < (window ? 1e-5 : 3e-3));
-    if (window) CHECK(max_difference(result.nll, expected) < 1e-3);
-    CHECK(result.layers.front().kept_max == *options.budget);
+    options.budget = expected.budget;
+    CAPTURE(expected.policy, expected.budget);
+    const auto result = evaluate(policies_2048().ids, expected.policy, DType::kFloat32, options);
+    const bool window = expected.policy.starts_with("window");
+    CHECK(std::abs(mean(result.nll) - expected.mean_nll) < (window ? 1e-5 : 3e-3));
+    if (window) CHECK(max_difference(result.nll, expected.nll) < 1e-3);
+    CHECK(result.layers.front().kept_max == expected.budget);
+  }
+}
+
+TEST_CASE("a shared prefix changes no bit at the real model's shapes", "[property]") {
+  const std::vector<std::int64_t> ids(policies_2048().ids.begin(),
+                                      policies_2048().ids.begin() + 1100);
+  models::PrefixCache prefixes(std::int64_t{1} << 30);
+  models::EvaluateOptions shared;
+  shared.prefixes = &prefixes;
+  evaluate(ids, "full", DType::kFloat32, shared);
+  for (const auto& [policy, budget] : {std::pair{"tova", 200}, std::pair{"h2o", 512}}) {
+    models::EvaluateOptions alone;
+    alone.budget = shared.budget = budget;
+    const auto a = evaluate(ids, policy, DType::kFloat32, alone);
+    const auto b = evaluate(ids, policy, DType::kFloat32, shared);
+    CAPTURE(policy, budget);
+    CHECK(b.shared_tokens == budget / 64 * 64);
+    CHECK(a.nll == b.nll);
+    CHECK(a.kv_bytes == b.kv_bytes);
   }
 }
 

@@ -169,6 +169,18 @@ TEST_CASE("prefixes are shared only where they may be", "[property]") {
   CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
   options.rope_angles = models::RopeAngles::kHf32;
   CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 128);
+  // A text that parts from the shared one exactly where the prefix ends: the NLL there is its own.
+  models::PrefixCache border(1 << 26);
+  models::EvaluateOptions part;
+  part.prefixes = &border;
+  run({ids.begin(), ids.begin() + 128}, "full", DType::kFloat32, part);
+  auto branch = ids;
+  branch[128] = (branch[128] + 1) % 200;
+  part.budget = 128;
+  models::EvaluateOptions alone;
+  alone.budget = 128;
+  CHECK(run(branch, "tova", DType::kFloat32, part).result.nll ==
+        run(branch, "tova", DType::kFloat32, alone).result.nll);
   prefixes.clear();
   CHECK(run(ids, "tova", DType::kFloat32, options).result.shared_tokens == 0);
 }

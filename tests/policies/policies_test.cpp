@@ -198,7 +198,11 @@ TEST_CASE("pick_lowest agrees with sorting, and reports the margin", "[property]
     std::sort(expected.begin(), expected.end());
     const double margin = pick_lowest(scores, count, actual);
     CHECK(actual == expected);
-    CHECK(margin == (count < scores.size() ? sorted[count].first - sorted[count - 1].first : 0.0));
+    if (count < scores.size()) {
+      CHECK(margin == sorted[count].first - sorted[count - 1].first);
+    } else {
+      CHECK(std::isnan(margin));
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "harness/base/error.h"
+#include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "harness/base/spec.h"
 #include "harness/base/text.h"
@@ -183,8 +184,7 @@ class ExactBench {
     models::EvaluateOptions options;
     options.budget = budget;
     options.path = path;
-    constexpr std::int64_t kFloat32Positions = 32768;
-    if (count > kFloat32Positions) options.rope_angles = models::RopeAngles::kF64;
+    if (count > kLongestFloat32Angles) options.rope_angles = models::RopeAngles::kF64;
     const auto result =
         model_.evaluate(std::span(tokens_).first(static_cast<std::size_t>(count)), policy, options);
     return static_cast<double>(count) / result.seconds;

@@ -26,7 +26,7 @@ struct Entry {
 std::vector<Entry> list_models() {
   std::vector<Entry> entries;
   for (const auto& model : registered_models()) {
-    const bool there = std::filesystem::exists(model.path);
+    const bool there = std::filesystem::exists(model.path) || model.given_by_variable();
     entries.push_back({model.name,
                        model.title,
                        model.source,

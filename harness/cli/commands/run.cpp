@@ -21,7 +21,7 @@ json::value estimate_seconds(const store::RunStore* store, const runner::Plan& p
   const auto& cell = loaded.cells.front();
   const std::vector<json::value> parameters{json::value(cell.model), json::value(cell.dtype)};
   const auto rate = store->query(
-      "SELECT sum(tokens_in) / nullif(sum(seconds), 0.0) FROM samples "
+      "SELECT sum(tokens_in - tokens_shared) / nullif(sum(seconds), 0.0) FROM samples "
       "WHERE model = ?1 AND dtype = ?2",
       parameters);
   if (rate.rows.empty() || !rate.rows[0][0].is_double()) return nullptr;

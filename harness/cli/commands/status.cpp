@@ -31,7 +31,8 @@ Progress read_progress(const store::RunStore& store) {
     progress.tokens_missing += (cell.record.n_samples - cell.samples_done) * cell.record.length;
   }
   const auto rate =
-      store.query("SELECT sum(tokens_in) / nullif(sum(seconds), 0.0) FROM samples").rows;
+      store.query("SELECT sum(tokens_in - tokens_shared) / nullif(sum(seconds), 0.0) FROM samples")
+          .rows;
   if (!rate.empty() && rate[0][0].is_double()) progress.tokens_per_s = rate[0][0].as_double();
   return progress;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <limits>
 
 #include "harness/base/error.h"
+#include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
@@ -67,10 +69,9 @@ models::EvaluateOptions evaluate_options(const Options& options, std::size_t tok
   if (options.has("budget")) evaluate.budget = options.integer("budget", 0, 1);
   evaluate.path = options.choice("path", "scan", {"scan", "step"}) == "step" ? models::Path::kStep
                                                                              : models::Path::kScan;
-  // Float32 angles drift at long range (DESIGN §1).
-  constexpr std::size_t kFloat32Positions = 32768;
-  evaluate.rope_angles =
-      tokens > kFloat32Positions ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
+  evaluate.rope_angles = static_cast<std::int64_t>(tokens) > kLongestFloat32Angles
+                             ? models::RopeAngles::kF64
+                             : models::RopeAngles::kHf32;
   evaluate.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 0));
   return evaluate;
 }
@@ -97,7 +98,9 @@ json::object header(const Options& options, const ResolvedModel& model,
           {"engine_version", kEngineVersion}};
 }
 
-void trace_to(std::ostream& out, const Options& options) {
+/// Everything is checked and loaded before `open` is called: a refused trace leaves an older file
+/// as it was.
+void trace_to(const std::function<std::ostream&()>& open, const Options& options) {
   const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
   options.choice("schedule", "exact", {"exact"});
@@ -110,6 +113,7 @@ void trace_to(std::ostream& out, const Options& options) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
   const auto loaded = models::load_model(*checkpoint, dtype);
+  std::ostream& out = open();
   TraceWriter writer(out, input.tokens);
   evaluate.observer = &writer;
   evaluate.should_stop = [&] { return !out; };  // the reader is gone, or the disk is full
@@ -121,19 +125,24 @@ void trace_to(std::ostream& out, const Options& options) {
 
 int run_trace(const Options& options) {
   const std::string name = options.text("out", "-");
-  if (name == "-") {
-    try {
-      trace_to(std::cout, options);
-    } catch (const Error& error) {
-      // Stopped because nobody reads any more: how standard output ended is told by main.
-      if (error.kind() != ErrorKind::kInterrupted || std::cout) throw;
-    }
-    return kExitOk;
+  std::ofstream file;
+  const auto open = [&]() -> std::ostream& {
+    if (name == "-") return std::cout;
+    file.open(name);
+    if (!file) throw Error(ErrorKind::kUsage, "--out: cannot write " + name);
+    return file;
+  };
+  try {
+    trace_to(open, options);
+  } catch (const Error& error) {
+    // Stopped because the lines go nowhere: how standard output ended is told by main, a file
+    // below.
+    const bool written = name == "-" ? !!std::cout : !!file;
+    if (error.kind() != ErrorKind::kInterrupted || written) throw;
   }
-  std::ofstream out(name);
-  if (!out) throw Error(ErrorKind::kUsage, "--out: cannot write " + name);
-  trace_to(out, options);
-  if (!out.flush()) throw Error(ErrorKind::kStore, "cannot write all of " + name + ": disk full?");
+  if (name != "-" && !file.flush()) {
+    throw Error(ErrorKind::kStore, "cannot write all of " + name + ": disk full?");
+  }
   return kExitOk;
 }
 

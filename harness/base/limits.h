@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers that several rooms must agree on.
+#pragma once
+
+#include <cstdint>
+
+namespace lethe {
+
+/// Longest text for which rotary angles are formed in float32, as transformers does; beyond, the
+/// float32 product drifts (0.06 rad at 2M positions) and they are formed in float64 (DESIGN §1).
+inline constexpr std::int64_t kLongestFloat32Angles = 32768;
+
+}  // namespace lethe
