@@ -131,11 +131,13 @@ void BlockAttention::decide_ahead(std::int64_t rows, std::int64_t first_position
 template <typename T>
 void BlockAttention::decide_by_attention(std::int64_t rows, std::int64_t first_position,
                                          LayerCache& cache, LayerPolicy& policy) {
-  exponentials<T>(rows, /*normalise=*/false);
+  // While everything fits, no column dies and the rows are final at once.
+  const bool all_stay = policy.keeps_all(cache, rows);
+  exponentials<T>(rows, /*normalise=*/all_stay);
   const auto columns = static_cast<std::size_t>(columns_);
   for (std::int64_t r = 0; r < rows; ++r) {
     commit_row(r, first_position, cache);
-    for (std::int64_t head = 0; head < shape_.n_heads; ++head) {
+    for (std::int64_t head = 0; !all_stay && head < shape_.n_heads; ++head) {
       T* weights = score_row<T>(head, r, rows);
       const ColumnLife& life = life_[table_of(head)];
       T sum = clear_dead<T>(weights, columns, life, static_cast<std::int32_t>(r));

@@ -25,6 +25,14 @@ LayerPolicy::LayerPolicy(const policies::PolicyPlan& plan, const policies::Layer
   }
 }
 
+bool LayerPolicy::keeps_all(const LayerCache& cache, std::int64_t rows) const {
+  const auto fits = [&](const SlotTable& table) {
+    return table.live() + static_cast<std::size_t>(rows) <= pinned_ ||
+           table.live() + static_cast<std::size_t>(rows) - pinned_ <= budget_;
+  };
+  return traits().fixed_size && std::all_of(cache.tables().begin(), cache.tables().end(), fits);
+}
+
 policies::CacheView LayerPolicy::view_of(std::int64_t step, const LayerCache& cache,
                                          const AttentionOf& attention) {
   const auto& tables = cache.tables();

@@ -31,6 +31,9 @@ class LayerPolicy {
     return (traits().reads_attention || traits().reads_key_norms) && traits().last_rows == 0;
   }
 
+  /// Whether none of the next `rows` tokens can make a token leave.
+  bool keeps_all(const LayerCache& cache, std::int64_t rows) const;
+
   /// Token `step` has attended and is live: observe, and evict down to the budget. `attention` is
   /// called only for policies that read it. Returns the slots freed per table (empty lists when
   /// nothing left), valid until the next call.

@@ -30,6 +30,7 @@ struct Settings {
   std::int64_t tokens;
   std::int64_t step_tokens;
   std::int64_t repeats;
+  std::int64_t block_rows;
   std::vector<std::int64_t> budgets;
   std::vector<std::int64_t> lengths;  // of the flatness run; may be empty
   std::vector<std::string> dtypes;
@@ -57,6 +58,7 @@ Settings read_settings(const Options& options) {
   s.tokens = options.integer("tokens", 4096, 64);
   s.step_tokens = std::min(s.tokens, options.integer("step-tokens", 192, 8));
   s.repeats = options.integer("repeats", 3, 1, 1000);
+  s.block_rows = options.integer("block-rows", models::EvaluateOptions().block_rows, 1, 4096);
   s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
   s.lengths = integers(options.text("lengths", "4096,16384,65536"), "lengths");
   if (options.has("dtypes")) {
@@ -126,7 +128,9 @@ class ExactBench {
     json::array rows;
     for (std::size_t i = 0; i < n; ++i) {
       // Measured beside the runs it is compared with, and once more for each budget.
-      const auto limit = model_.time_products({}, settings_.budgets[i]);
+      models::EvaluateOptions shape;
+      shape.block_rows = settings_.block_rows;
+      const auto limit = model_.time_products(shape, settings_.budgets[i]);
       rows.push_back({{"dtype", models::to_string(model_.dtype())},
                       {"policy", policy_.text},
                       {"budget", settings_.budgets[i]},
@@ -184,6 +188,7 @@ class ExactBench {
     models::EvaluateOptions options;
     options.budget = budget;
     options.path = path;
+    options.block_rows = settings_.block_rows;
     if (count > kLongestFloat32Angles) options.rope_angles = models::RopeAngles::kF64;
     const auto result =
         model_.evaluate(std::span(tokens_).first(static_cast<std::size_t>(count)), policy, options);
@@ -258,6 +263,7 @@ int run_bench(const Options& options) {
                             {"version", version().version},
                             {"commit", version().git_commit},
                             {"repeats", settings.repeats},
+                            {"block_rows", settings.block_rows},
                             {"side_by_side", side_by_side},
                             {"lengths", lengths}};
   if (options.has("json")) {

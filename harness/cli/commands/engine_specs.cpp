@@ -39,6 +39,7 @@ CommandSpec bench_spec() {
       {"lengths", "N,…", "lengths of the flatness run (default 4096,16384,65536), or none"},
       {"dtypes", "D,…",
        "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
+      {"block-rows", "N", "query rows of an attention block in the scan (default 64)"},
       {"repeats", "N", "rounds after the warm-up (default 3)"},
       {"threads", "N", "threads (default: all cores)"},
       {"json", "", "one JSON object instead of tables"}};
