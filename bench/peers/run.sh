@@ -23,5 +23,5 @@ if [ ! -e "$env/.ready" ]; then
 fi
 
 "$root/lethe" bench exact --help >/dev/null # builds what is missing before anything is timed
-OMP_WAIT_POLICY=passive exec "$env/bin/python" "$here/exact.py" --lethe "$root/lethe" \
+TQDM_DISABLE=1 OMP_WAIT_POLICY=passive exec "$env/bin/python" "$here/exact.py" --lethe "$root/lethe" \
   --root "$root" --out "$here/results/exact.json" "$@"

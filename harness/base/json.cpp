@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "harness/base/names.h"
+#include "harness/base/text.h"
 
 namespace lethe {
 namespace {
@@ -92,12 +91,7 @@ json::value parse_json(std::string_view text, std::string_view where, ErrorKind 
 }
 
 json::value read_json_file(const std::filesystem::path& path, ErrorKind kind) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(kind, "cannot open " + path.string());
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) throw Error(kind, "cannot read " + path.string());
-  return parse_json(text.str(), path.string(), kind);
+  return parse_json(read_file(path, kind), path.string(), kind);
 }
 
 std::string_view describe_type(const json::value& value) {

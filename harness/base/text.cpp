@@ -38,25 +38,30 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
 }
 
 std::string read_file(const std::filesystem::path& path, ErrorKind kind) {
-  std::ifstream file(path, std::ios::binary);
   std::error_code ec;
-  if (!file || std::filesystem::is_directory(path, ec)) {
-    throw Error(kind, "cannot open " + path.string() +
-                          (errno ? std::string(": ") + std::strerror(errno) : ""));
+  if (std::filesystem::is_directory(path, ec)) {
+    throw Error(kind, "cannot open " + path.string() + ": " + std::strerror(EISDIR));
   }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(kind, "cannot open " + path.string() + ": " + std::strerror(errno));
   std::ostringstream text;
   text << file.rdbuf();
   if (file.bad()) throw Error(kind, "cannot read " + path.string());
   return text.str();
 }
 
+void check_utf8(std::string_view text, std::string_view where) {
+  const auto offset = first_invalid_utf8(text);
+  if (!offset) return;
+  throw Error(ErrorKind::kData, std::string(where) + " is not UTF-8: byte " +
+                                    std::to_string(*offset) + " of " + std::to_string(text.size()) +
+                                    " begins no valid character; convert the text to UTF-8");
+}
+
 std::string read_text_file(const std::filesystem::path& path) {
   std::string text = read_file(path, ErrorKind::kData);
   if (text.empty()) throw Error(ErrorKind::kData, path.string() + " is empty; expected UTF-8 text");
-  if (const auto offset = first_invalid_utf8(text)) {
-    throw Error(ErrorKind::kData,
-                path.string() + " is not UTF-8: invalid byte at offset " + std::to_string(*offset));
-  }
+  check_utf8(text, path.string());
   return text;
 }
 

@@ -19,7 +19,10 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 /// Whole file as bytes. Throws Error(kind) when it cannot be read.
 std::string read_file(const std::filesystem::path& path, ErrorKind kind);
 
-/// Whole file as text. Throws Error(kData) when it is empty or not UTF-8, naming the byte offset.
+/// Throws Error(kData) that begins with `where` and names the byte when `text` is not UTF-8.
+void check_utf8(std::string_view text, std::string_view where);
+
+/// Whole file as text. Throws Error(kData) when it is empty or not UTF-8.
 std::string read_text_file(const std::filesystem::path& path);
 
 /// Writes a file through a temporary beside it, so that a reader never sees half of it.

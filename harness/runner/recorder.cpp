@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/runner/recorder.h"
 
-#include <unistd.h>
-
 #include <utility>
 
+#include "harness/base/host.h"
 #include "harness/runner/wire.h"
 
 namespace lethe::runner {
@@ -36,10 +35,7 @@ std::int64_t Recorder::provenance_id(const store::ProvenanceRecord& worker) {
   row.git_dirty = worker.git_dirty;
   row.threads = worker.threads;
   if (row.created_at.empty()) row.created_at = utc_text(options_.clock->unix_ms());
-  if (row.host.empty()) {
-    char name[256] = {};
-    if (gethostname(name, sizeof name - 1) == 0) row.host = name;
-  }
+  if (row.host.empty()) row.host = host_name();
   return provenance_ids_[facts] = store_.begin_run(row);
 }
 

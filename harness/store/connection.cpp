@@ -11,6 +11,7 @@
 #include "harness/base/error.h"
 #include "harness/base/version.h"
 #include "harness/store/schema.h"
+#include "harness/store/sql_functions.h"
 
 namespace lethe::store {
 namespace {
@@ -111,8 +112,10 @@ std::string uri(const fs::path& path) {
 
 std::unique_ptr<SQLite::Database> connect(const std::string& name, int flags,
                                           std::chrono::milliseconds busy_timeout) {
-  return std::make_unique<SQLite::Database>(name.c_str(), flags,
-                                            static_cast<int>(busy_timeout.count()));
+  auto db = std::make_unique<SQLite::Database>(name.c_str(), flags,
+                                               static_cast<int>(busy_timeout.count()));
+  register_sql_functions(*db->getHandle());
+  return db;
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "harness/store/store_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,13 +9,18 @@
 #include <cstring>
 
 #include "harness/base/error.h"
+#include "harness/base/host.h"
 
 namespace lethe::store {
 namespace {
 
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+// The whole file, for writing. Owned by the open file description: the kernel frees it with the
+// last descriptor, and asking for it (F_OFD_GETLK) takes nothing.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
 }
 
 std::string read_holder(int fd) {
@@ -43,6 +47,16 @@ std::filesystem::path StoreLock::path_for(const std::filesystem::path& database)
   return (ec ? database : canonical).string() + ".lock";
 }
 
+std::optional<std::string> StoreLock::holder(const std::filesystem::path& database) {
+  const int fd = ::open(path_for(database).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  struct flock lock = whole_file();
+  std::optional<std::string> found;
+  if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) found = read_holder(fd);
+  ::close(fd);
+  return found;
+}
+
 StoreLock::StoreLock(const std::filesystem::path& database, const std::string& command,
                      const Clock& clock)
     : path_(path_for(database)) {
@@ -52,12 +66,13 @@ StoreLock::StoreLock(const std::filesystem::path& database, const std::string& c
       throw Error(ErrorKind::kStore, "cannot lock " + database.string() + ": " + path_.string() +
                                          ": " + std::strerror(errno));
     }
-    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    struct flock lock = whole_file();
+    if (fcntl(fd_, F_OFD_SETLK, &lock) != 0) {
       const int reason = errno;
       const std::string holder = read_holder(fd_);
       ::close(fd_);
       if (reason == EINTR) continue;
-      if (reason != EWOULDBLOCK) {
+      if (reason != EAGAIN && reason != EACCES) {
         throw Error(ErrorKind::kStore, "cannot lock " + path_.string() + ": " +
                                            std::strerror(reason) +
                                            "; keep the database on a local disk");

@@ -3,15 +3,16 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "harness/base/clock.h"
 
 namespace lethe::store {
 
-/// Holds `<db>.lock` (flock) for as long as it lives. The kernel frees it when the process ends,
-/// however it ends; the file then stays behind with a dead holder's text and is taken over by the
-/// next one. Child processes do not inherit it.
+/// Holds `<db>.lock` (an open file description lock) for as long as it lives. The kernel frees it
+/// when the process ends, however it ends; the file then stays behind with a dead holder's text and
+/// is taken over by the next one. Child processes do not inherit it.
 class StoreLock {
  public:
   /// Throws Error(kStore) that names the holder (host, pid, start time, command) when another
@@ -22,6 +23,9 @@ class StoreLock {
   ~StoreLock();
   StoreLock(const StoreLock&) = delete;
   StoreLock& operator=(const StoreLock&) = delete;
+
+  /// Who holds the lock just now, as the refusal names it; nothing when nobody does. Takes nothing.
+  static std::optional<std::string> holder(const std::filesystem::path& database);
 
   /// `<db>.lock`.
   static std::filesystem::path path_for(const std::filesystem::path& database);

@@ -61,12 +61,7 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   std::vector<std::int64_t> encode(std::string_view text, bool parse_special) const override {
-    if (const auto offset = first_invalid_utf8(text)) {
-      throw Error(ErrorKind::kData,
-                  "text to tokenize: expected UTF-8, found an invalid sequence "
-                  "at byte " +
-                      std::to_string(*offset) + " of " + std::to_string(text.size()));
-    }
+    check_utf8(text, "the text to tokenize");
     const SpecialTokens& special = parse_special ? all_special_ : always_parsed_;
     BpeMerger merger(merges_);
     SeenWords seen;

@@ -44,7 +44,7 @@ TEST_CASE("a JSON error names file, line and column", "[fault]") {
   CHECK(message_of([] { parse_json("", "f", ErrorKind::kConfig); }).find("f:1:1") !=
         std::string::npos);
   CHECK(message_of([] { read_json_file("/nowhere/x.json", ErrorKind::kConfig); }) ==
-        "cannot open /nowhere/x.json");
+        "cannot open /nowhere/x.json: No such file or directory");
 }
 
 TEST_CASE("the object reader is strict", "[unit]") {

@@ -111,6 +111,7 @@ TEST_CASE("a grid survives kill -9 and interruption, and gives the same table",
     const auto resumed = parse_json(lines[1], "run", ErrorKind::kData);
     const auto before = status.at("samples_done").as_int64();
     CHECK(before >= 4);
+    CHECK(status.at("run").is_null());
     CHECK(resumed.at("samples_cached") == before);
     CHECK(resumed.at("samples_done") == 10 - before);
     CHECK(table("killed.db", folder.path()) == calm);
@@ -139,17 +140,18 @@ TEST_CASE("a grid survives kill -9 and interruption, and gives the same table",
   }
 }
 
-TEST_CASE("a database that is in use, read-only or of a newer schema is refused",
-          "[cli][integration]") {
+TEST_CASE("a database that is in use or of a newer schema is refused", "[cli][integration]") {
   const TempDir folder;
   write_file_atomically(folder / "tiny.json", kSuite);
   const auto busy = shell(kDisturb +
                               "disturb 1 'lethe run tiny.json --db killed.db 2>second.err; "
-                              "second=$?; kill -INT $coordinator'\n"
+                              "second=$?; lethe status --db killed.db >&2; "
+                              "kill -INT $coordinator'\n"
                               "cat second.err >&2; exit $second\n",
                           folder.path());
   CHECK(busy.code == 2);
   CHECK_THAT(busy.err, Contains("killed.db"));
+  CHECK_THAT(busy.err, Contains("at work: host "));
 
   const auto newer = shell(
       "printf '\\377' | dd of=killed.db bs=1 seek=60 count=1 conv=notrunc 2>/dev/null\n"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/models/smollm2_cases.h"
 
+#include <set>
+
 #include "harness/base/json.h"
 #include "tests/support/fixtures.h"
 
@@ -49,6 +51,23 @@ const PolicyCases& policies_384() {
     return out;
   }();
   return loaded;
+}
+
+PolicyCases first_tokens(const PolicyCases& cases, std::int64_t count) {
+  PolicyCases out = cases;
+  out.ids.resize(static_cast<std::size_t>(count));
+  for (PolicyCase& c : out.cases) {
+    c.nll.resize(static_cast<std::size_t>(count - 1));
+    c.mean_nll = mean(c.nll);
+    for (auto& [key, victims] : c.victims) {
+      victims.resize(static_cast<std::size_t>(count - c.budget));
+      std::set<std::int64_t> kept;
+      for (std::int64_t p = 0; p < count; ++p) kept.insert(kept.end(), p);
+      for (const std::int64_t victim : victims) kept.erase(victim);
+      c.kept[key].assign(kept.begin(), kept.end());
+    }
+  }
+  return out;
 }
 
 const PolicyCases& policies_2048() {

@@ -270,7 +270,10 @@ TEST_CASE("a second coordinator is refused by the name of the first") {
   TempDir dir;
   const auto database = dir / "r.db";
   {
+    CHECK_FALSE(StoreLock::holder(database));
     const StoreLock lock(database, "lethe run quick.json");
+    REQUIRE(StoreLock::holder(database));
+    CHECK(StoreLock::holder(database)->find("command lethe run quick.json") != std::string::npos);
     const auto message = store_error([&] { StoreLock(database, "second"); });
     INFO(message);
     CHECK(message.find("in use by another run") != std::string::npos);
@@ -301,6 +304,7 @@ TEST_CASE("the lock of a killed coordinator is free") {
   kill(child, SIGKILL);
   REQUIRE(waitpid(child, nullptr, 0) == child);
   CHECK(fs::exists(StoreLock::path_for(database)));
+  CHECK_FALSE(StoreLock::holder(database));
   const StoreLock lock(database, "successor");
   CHECK(store_error([&] { StoreLock(database, "fourth"); }).find("command successor") !=
         std::string::npos);

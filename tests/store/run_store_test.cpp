@@ -64,6 +64,20 @@ TEST_CASE("a cell and its samples come back as they went in") {
   REQUIRE(trace.size() == 3);
   CHECK(trace[0] == 1.5F);
   CHECK(std::signbit(trace[1]));
+
+  // Half-open, and clipped to the trace.
+  const auto part = [&](const std::string& function, const std::string& range) {
+    return number(store, "SELECT " + function + "(nll_trace, " + range +
+                             ") FROM sample WHERE sample_id = '860/0'");
+  };
+  CHECK(part("nll_sum", "0, 1") == 1.5);
+  CHECK(part("nll_sum", "-5, 1e9") == double{trace[0]} + trace[1] + trace[2]);
+  CHECK(part("nll_count", "1, 3") == 2);
+  CHECK(part("nll_count", "3, 9") == 0);
+  CHECK(part("nll_count", "2, 1") == 0);
+  CHECK(store.query("SELECT nll_sum(NULL, 0, 1)").rows[0][0].is_null());
+  CHECK_THROWS_WITH(store.query("SELECT nll_sum(x'00', 0, 1)"),
+                    Catch::Matchers::Contains("damaged"));
 }
 
 TEST_CASE("a sample or cell that is there already is not stored twice") {

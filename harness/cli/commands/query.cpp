@@ -47,7 +47,9 @@ Command query_command() {
   spec.summary = "ask the result database in SQL";
   spec.description =
       "Reads only. View `results`: one row per cell and metric; `samples`: one per sample;\n"
-      "`cells`, `failures`, `suite_results`. docs/store-schema.md explains every column.";
+      "`cells`, `failures`, `suite_results`. docs/store-schema.md explains every column. The "
+      "functions\n"
+      "nll_sum(nll_trace, begin, end) and nll_count(…) give the perplexity of a part of a window.";
   spec.arguments = {{"SQL", false}};
   spec.options = {{"db", "FILE", "result database (default lethe.db)"},
                   {"view", "NAME", "all rows of a view instead of an SQL statement"},
@@ -56,6 +58,10 @@ Command query_command() {
   spec.examples = {
       {"perplexity of every cell",
        "lethe query \"SELECT policy, budget, value FROM results WHERE metric = 'ppl'\""},
+      {"perplexity of the tokens from the 32nd on",
+       "lethe query \"SELECT c.policy, c.budget, exp(sum(nll_sum(s.nll_trace, 31, 1e9)) / "
+       "sum(nll_count(s.nll_trace, 31, 1e9))) AS ppl FROM sample s JOIN cell c ON c.id = s.cell_id "
+       "GROUP BY c.id\""},
       {"everything about the samples, for another program",
        "lethe query --db lethe.db --view samples --format csv > samples.csv"}};
   return {spec, run, {}};

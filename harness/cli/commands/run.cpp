@@ -31,7 +31,7 @@ json::value estimate_seconds(const store::RunStore* store, const runner::Plan& p
 
 void dry_run(const LoadedSuite& loaded, const fs::path& database, const Options& options) {
   std::optional<store::RunStore> store;
-  if (fs::exists(database)) {
+  if (fs::exists(database) && !fs::is_empty(database)) {
     store.emplace(store::RunStore::open(database, store::OpenMode::kReadOnly));
   }
   const auto* there = store ? &*store : nullptr;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <iostream>
 
 #include "harness/base/error.h"
@@ -6,6 +7,7 @@
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/output.h"
 #include "harness/store/run_store.h"
+#include "harness/store/store_lock.h"
 
 namespace lethe::cli {
 
@@ -45,19 +47,29 @@ int run(const Options& options) {
   const auto failures = store.query(
       "SELECT status, policy, budget, length, reason FROM failures ORDER BY updated_at LIMIT 20");
   const auto progress = read_progress(store);
+  const auto holder = store::StoreLock::holder(store.path());
   if (options.has("json")) {
     json::object cells;
     for (const auto& row : counts.rows) cells[row[0].as_string()] = row[1];
     const auto rate = progress.tokens_per_s;
     const auto left = progress.seconds_left();
-    print_json({{"cells", std::move(cells)},
+    print_json({{"run", holder ? json::value(*holder) : json::value(nullptr)},
+                {"cells", std::move(cells)},
                 {"samples", progress.samples_wanted},
                 {"samples_done", progress.samples_done},
                 {"tokens_per_s", rate ? json::value(*rate) : json::value(nullptr)},
                 {"seconds_left", left ? json::value(*left) : json::value(nullptr)}});
     return kExitOk;
   }
+  std::cout << (holder ? "at work: " + *holder : "no run is at work") << "\n\n";
   print_rows(counts, "table");
+  const bool left_running =
+      std::any_of(counts.rows.begin(), counts.rows.end(),
+                  [](const auto& row) { return row[0].as_string() == "running"; });
+  if (left_running && !holder) {
+    std::cout << "cells marked running were left by a run that was stopped; the same `lethe run` "
+                 "goes on with them\n";
+  }
   std::cout << "\nsamples: " << with_thousands(progress.samples_done) << " of "
             << with_thousands(progress.samples_wanted) << " done\n";
   if (progress.tokens_per_s) {

@@ -19,15 +19,6 @@ struct Settings {
   bool no_special = false;
 };
 
-std::string check_text(std::string text, const std::string& where) {
-  if (const auto bad = first_invalid_utf8(text)) {
-    throw Error(ErrorKind::kData,
-                where + ": byte " + std::to_string(*bad) +
-                    " begins no valid UTF-8 character; convert the text to UTF-8");
-  }
-  return text;
-}
-
 json::array ids_array(const std::vector<std::int64_t>& ids) {
   return json::array(ids.begin(), ids.end());
 }
@@ -68,7 +59,8 @@ void run_whole(const models::Tokenizer& tokenizer, const Settings& settings, boo
     throw Error(ErrorKind::kData,
                 "the text on standard input is empty; expected at least one byte");
   }
-  const auto ids = tokenizer.encode(check_text(input, "standard input"), !settings.no_special);
+  check_utf8(input, "standard input");
+  const auto ids = tokenizer.encode(input, !settings.no_special);
   if (as_json) {
     print_json({{"ids", ids_array(ids)}, {"tokens", ids.size()}});
   } else {

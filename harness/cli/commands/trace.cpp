@@ -43,10 +43,7 @@ Input read_tokens(const Options& options, const std::filesystem::path& checkpoin
     if (content.empty()) {
       throw Error(ErrorKind::kData, where + ": the text is empty; expected at least two tokens");
     }
-    if (const auto bad = first_invalid_utf8(content)) {
-      throw Error(ErrorKind::kData, where + ": byte " + std::to_string(*bad) +
-                                        " begins no valid UTF-8 character; convert the text");
-    }
+    check_utf8(content, where);
     const auto tokenizer = models::open_tokenizer(checkpoint);
     input.tokens = tokenizer->encode(content, false);
     input.bos_added = tokenizer->adds_bos() && tokenizer->bos_id().has_value();
