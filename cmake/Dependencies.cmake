@@ -1,4 +1,4 @@
-# Every library Lethe is built on (DESIGN §4); versions are those of Debian 12.
+# Every library Lethe is built on; versions are those of Debian 12.
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS program_options json filesystem)
 find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)

@@ -116,7 +116,7 @@ setup_torch() {
   have_torch && return
   [ "$(uname -sm)" = "Linux x86_64" ] ||
     die "the pinned LibTorch is for Linux on x86_64, this is $(uname -sm): set Torch_ROOT to a" \
-        "LibTorch >= 2.4 of your own"
+        "LibTorch >= 2.5 of your own"
   fetch torch "$deps/tmp.torch"
   rm -rf "$deps/tmp.torch/torch/test" "$deps/tmp.torch/torchgen" "$deps/tmp.torch/functorch"
   rm -rf "$deps/torch"; mv "$deps/tmp.torch" "$deps/torch"

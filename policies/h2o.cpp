@@ -10,6 +10,7 @@
 // head over its query heads; scope=layer: over all query heads, one victim. Ties go to the oldest.
 #include "policies/h2o.h"
 
+#include "harness/base/state_file.h"
 #include "policies/lowest.h"
 #include "policies/options.h"
 
@@ -49,6 +50,19 @@ class H2o final : public EvictionPolicy {
       for (auto it = plan.victims[h].rbegin(); it != plan.victims[h].rend(); ++it) {
         sums.erase(sums.begin() + static_cast<std::ptrdiff_t>(*it));
       }
+    }
+  }
+
+  void save(StateWriter& out, const std::string& prefix) const override {
+    for (std::size_t h = 0; h < accumulated_.size(); ++h) {
+      out.put(prefix + std::to_string(h), accumulated_[h]);
+    }
+  }
+
+  void load(const StateReader& in, const std::string& prefix) override {
+    accumulated_.clear();
+    for (std::size_t h = 0; in.has(prefix + std::to_string(h)); ++h) {
+      accumulated_.push_back(in.get<double>(prefix + std::to_string(h)));
     }
   }
 

@@ -9,6 +9,11 @@
 #include <string>
 #include <vector>
 
+namespace lethe {
+class StateReader;
+class StateWriter;
+}  // namespace lethe
+
 namespace lethe::policies {
 
 /// Whether all KV heads of a layer lose the same token, or each its own.
@@ -118,6 +123,12 @@ class EvictionPolicy {
   virtual void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) = 0;
   /// The plan was carried out: per-token state drops the same indices.
   virtual void applied(const EvictionPlan& /*plan*/) {}
+
+  /// Puts everything that later decisions depend on, names beginning with `prefix`; load() of it
+  /// into a new instance goes on bit for bit. For policies with a memory of their own.
+  virtual void save(StateWriter& /*out*/, const std::string& /*prefix*/) const {}
+  /// Throws Error(kData) on what save() cannot have written.
+  virtual void load(const StateReader& /*in*/, const std::string& /*prefix*/) {}
 };
 
 /// Checks a plan against the view it was made for: one list per head, indices in range, strictly

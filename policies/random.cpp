@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "harness/base/seed.h"
+#include "harness/base/state_file.h"
 #include "policies/options.h"
 
 namespace lethe::policies {
@@ -30,6 +31,14 @@ class Random final : public EvictionPolicy {
       std::sort(victims.begin(), victims.end());
       plan.margin[h] = std::numeric_limits<double>::quiet_NaN();  // chance has no margin
     }
+  }
+
+  void save(StateWriter& out, const std::string& prefix) const override {
+    out.put_value(prefix + "stream", stream_.position());
+  }
+
+  void load(const StateReader& in, const std::string& prefix) override {
+    stream_ = RandomStream(in.get_value<std::uint64_t>(prefix + "stream"));
   }
 
  private:

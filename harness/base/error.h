@@ -27,7 +27,7 @@ enum class ErrorKind : int {
 /// Kebab-free lower-case name of a kind ("config", "store", …).
 std::string_view to_string(ErrorKind kind);
 
-/// Exit codes of the program (DESIGN §5).
+/// Exit codes of the program.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitSomeCellsFailed = 1;
 inline constexpr int kExitUsage = 2;

@@ -14,6 +14,8 @@ std::uint64_t derive_seed(std::uint64_t root, std::string_view name);
 class RandomStream {
  public:
   explicit RandomStream(std::uint64_t seed) : state_(seed) {}
+  /// Where the stream is: a RandomStream of this seed goes on from here.
+  std::uint64_t position() const { return state_; }
   std::uint64_t next();
   /// Uniform in [0, bound), without modulo bias. bound > 0.
   std::uint64_t below(std::uint64_t bound);

@@ -6,8 +6,8 @@
 namespace lethe {
 
 const Version& version() {
-  static const Version kVersion{LETHE_VERSION, LETHE_GIT_COMMIT, LETHE_GIT_DIRTY, LETHE_COMPILER,
-                                LETHE_BUILD_TYPE};
+  static const Version kVersion{LETHE_VERSION,  LETHE_GIT_COMMIT, LETHE_GIT_DIRTY,
+                                LETHE_COMPILER, LETHE_FLAGS,      LETHE_BUILD_TYPE};
   return kVersion;
 }
 

@@ -11,12 +11,13 @@ struct Version {
   std::string git_commit;  ///< 40 hex digits or "unknown"
   bool git_dirty;          ///< tracked files differed from the commit at build time
   std::string compiler;    ///< "GNU 12.2.0"
+  std::string flags;       ///< "-O2 -g -DNDEBUG …": what the compiler was told, without paths
   std::string build_type;  ///< "RelWithDebInfo"
 };
 
 const Version& version();
 
-/// Part of every cell key. Raised by hand when numbers may change (DESIGN §5.2); a golden of exact
+/// Part of every cell key. Raised by hand when numbers may change; a golden of exact
 /// bits fails when they change without it.
 inline constexpr int kEngineVersion = 1;
 

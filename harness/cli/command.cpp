@@ -42,7 +42,7 @@ std::string overview(const std::vector<Command>& commands) {
   }
   out << "\n`lethe COMMAND --help` explains a command; `lethe --version` says what this is.\n"
          "Exit codes: 0 all well, 1 some cells failed, 2 usage or configuration,\n"
-         "3 a comparable figure outside tolerance, 130 interrupted.\n";
+         "3 an invariant of the measurements is violated, 130 interrupted.\n";
   return out.str();
 }
 
@@ -111,8 +111,8 @@ int dispatch(const std::vector<Command>& commands, std::vector<std::string> word
     std::cout << help_text(command.spec);
     return kExitOk;
   }
-  if (command.forward) return command.forward(words);
   try {
+    if (command.forward) return command.forward(words);
     return command.run(parse_options(command.spec.options, command.spec.arguments, words));
   } catch (Error& error) {
     if (error.kind() == ErrorKind::kUsage) {
@@ -143,7 +143,8 @@ std::string help_text(const CommandSpec& spec) {
   std::ostringstream out;
   out << "lethe " << spec.name << ": " << spec.summary << "\n\nUsage: lethe " << spec.name;
   for (const auto& argument : spec.arguments) {
-    out << ' ' << (argument.required ? argument.name : "[" + argument.name + "]");
+    const std::string name = argument.name + (argument.several ? "…" : "");
+    out << ' ' << (argument.required ? name : "[" + name + "]");
   }
   if (!spec.options.empty()) out << " [options]";
   out << "\n";

@@ -2,10 +2,15 @@
 #include "harness/cli/executor.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <iostream>
 #include <map>
+#include <optional>
 
+#include "harness/base/clock.h"
 #include "harness/base/error.h"
 #include "harness/base/json.h"
+#include "harness/base/text.h"
 #include "harness/cli/machine.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
@@ -34,6 +39,41 @@ std::string layers_json(const std::vector<models::LayerStats>& layers) {
   }
   return json::serialize(out);
 }
+
+/// Leaves the state of one sample in a file.
+class FileKeeper final : public models::StateKeeper {
+ public:
+  FileKeeper(std::filesystem::path path, double seconds)
+      : path_(std::move(path)), seconds_(seconds), last_(system_clock().steady_seconds()) {}
+
+  std::optional<std::string> load() override {
+    std::error_code ec;
+    if (!std::filesystem::exists(path_, ec)) return std::nullopt;
+    return read_file(path_, ErrorKind::kData);
+  }
+
+  void refused(const std::string& why) override {
+    std::cerr << "begins anew: " << path_.string() << ": " << why << "\n";
+  }
+
+  bool due() override { return system_clock().steady_seconds() - last_ >= seconds_; }
+
+  void save(const std::string& state) override {
+    try {
+      std::error_code ec;
+      std::filesystem::create_directories(path_.parent_path(), ec);
+      write_file_atomically(path_, state);
+    } catch (const Error& error) {  // a full disk must not cost what has been computed
+      std::cerr << "state not saved: " << error.what() << "\n";
+    }
+    last_ = system_clock().steady_seconds();
+  }
+
+ private:
+  std::filesystem::path path_;
+  double seconds_;
+  double last_;
+};
 
 store::SampleRecord make_record(const runner::JobSample& sample,
                                 const tasks::SampleOutcome& outcome) {
@@ -97,6 +137,11 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
                                         " is not what the plan was made for: the text changed "
                                         "while the run was going on; run again");
     }
+    std::optional<FileKeeper> keeper;
+    if (!job.state_dir.empty()) {
+      keeper.emplace(runner::state_path(job.state_dir, sample.key), job.state_seconds);
+    }
+    settings.evaluate.keeper = keeper ? &*keeper : nullptr;
     const auto outcome = the_task.run(sample.id, the_tokenizer, the_model, settings);
     sink.sample_done(make_record(sample, outcome));
   }

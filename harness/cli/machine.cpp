@@ -50,4 +50,12 @@ std::int64_t resident_bytes() {
   return proc_kib("/proc/self/status", "VmRSS") * 1024;
 }
 
+std::int64_t peak_resident_bytes() {
+  return proc_kib("/proc/self/status", "VmHWM") * 1024;
+}
+
+void reset_peak_resident_bytes() {
+  std::ofstream("/proc/self/clear_refs") << '5';  // proc(5)
+}
+
 }  // namespace lethe::cli

@@ -15,5 +15,10 @@ bool cpu_has_bfloat16();
 std::int64_t available_bytes();
 /// Resident memory of this process, bytes; 0 where the kernel does not say.
 std::int64_t resident_bytes();
+/// Largest resident memory since the start or the last reset, bytes; 0 where the kernel does not
+/// say.
+std::int64_t peak_resident_bytes();
+/// The largest becomes what is resident now; without effect where the kernel does not allow it.
+void reset_peak_resident_bytes();
 
 }  // namespace lethe::cli

@@ -138,12 +138,14 @@ Options parse_options(const std::vector<OptionSpec>& options,
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (i < given.size()) {
-      out.values_[arguments[i].name] = {given[i]};
+      const auto first = given.begin() + static_cast<std::ptrdiff_t>(i);
+      out.values_[arguments[i].name] = {first, arguments[i].several ? given.end() : first + 1};
     } else if (arguments[i].required) {
       throw Error(ErrorKind::kUsage, arguments[i].name + " is missing");
     }
   }
-  if (given.size() > arguments.size()) {
+  const bool open_end = !arguments.empty() && arguments.back().several;
+  if (given.size() > arguments.size() && !open_end) {
     throw Error(ErrorKind::kUsage, "'" + given[arguments.size()] + "' is one argument too many");
   }
   return out;

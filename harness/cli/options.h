@@ -19,10 +19,11 @@ struct OptionSpec {
   bool repeats = false;  ///< may be given more than once
 };
 
-/// A positional argument. The last one may take several values.
+/// A positional argument.
 struct ArgumentSpec {
   std::string name;  ///< "SUITE"
   bool required = true;
+  bool several = false;  ///< takes every further value; for the last argument alone
 };
 
 /// What the user gave. Every getter throws Error(kUsage) that names the option, what was expected
@@ -34,7 +35,7 @@ class Options {
   const std::string& text(const std::string& name) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::optional<std::string> find(const std::string& name) const;
-  /// All values of a repeated option; empty when it was not given.
+  /// All values of a repeated option or argument; empty when it was not given.
   std::vector<std::string> all(const std::string& name) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t low,
                        std::int64_t high = std::numeric_limits<std::int64_t>::max()) const;

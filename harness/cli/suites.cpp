@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "harness/base/spec.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
 #include "harness/cli/catalogue.h"
@@ -37,16 +40,15 @@ grid::Overrides parse_overrides(const std::vector<std::string>& texts) {
   return overrides;
 }
 
-int default_threads(int workers) {
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  return std::max(1, static_cast<int>(cores) / workers);
+fs::path suites_folder() {
+  return root_folder() / "data" / "suites";
 }
 
 }  // namespace
 
 std::vector<std::string> shipped_suites() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(root_folder() / "data" / "suites")) {
+  for (const auto& entry : fs::directory_iterator(suites_folder())) {
     if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
@@ -57,7 +59,7 @@ fs::path suite_path(const std::string& given) {
   if (fs::is_regular_file(given)) return given;
   const auto known = shipped_suites();
   if (std::find(known.begin(), known.end(), given) != known.end()) {
-    return root_folder() / "data" / "suites" / (given + ".json");
+    return suites_folder() / (given + ".json");
   }
   if (given.find('/') != std::string::npos || fs::path(given).extension() == ".json") {
     throw Error(ErrorKind::kConfig, "suite " + given + ": there is no such file");
@@ -65,27 +67,75 @@ fs::path suite_path(const std::string& given) {
   throw unknown_name(ErrorKind::kConfig, "suite", given, known);
 }
 
-LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set) {
+std::vector<std::string> devices(const Options& options) {
+  if (!options.has("device")) return {};
+  const auto list = split(options.text("device"), ',');
+  const auto kind_of = [](const std::string& device) { return device.substr(0, device.find(':')); };
+  for (const auto& device : list) {
+    const bool cuda =
+        device.starts_with("cuda:") && parse_integer(device.substr(5)).value_or(-1) >= 0;
+    if (device != "cpu" && !cuda) {
+      throw Error(ErrorKind::kUsage, "--device: expected cpu or cuda:N,…, found '" + device + "'");
+    }
+    if (kind_of(device) != kind_of(list.front())) {
+      throw Error(ErrorKind::kUsage, "--device: '" + list.front() + "' and '" + device +
+                                         "' may give other numbers; run them apart");
+    }
+    if (std::count(list.begin(), list.end(), device) > 1) {
+      throw Error(ErrorKind::kUsage, "--device: '" + device +
+                                         "' is given twice; more workers for "
+                                         "a device come by --workers");
+    }
+  }
+  return list;
+}
+
+std::string device_kind(const Options& options) {
+  const auto list = devices(options);
+  return list.empty() || list.front() == "cpu" ? "cpu" : "cuda";
+}
+
+LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set,
+                       const std::string& device_kind) {
   LoadedSuite loaded;
-  loaded.suite = grid::read_suite(suite_path(given), parse_overrides(set));
+  loaded.suite = grid::read_suite(suite_path(given), parse_overrides(set), suites_folder());
   Catalogue catalogue;
-  loaded.cells = grid::expand(loaded.suite, catalogue, "cpu");
+  loaded.cells = grid::expand(loaded.suite, catalogue, device_kind);
+  std::set<std::pair<std::string, std::optional<std::int64_t>>> checked;
   for (const auto& cell : loaded.cells) {
+    if (!checked.emplace(cell.policy, cell.budget).second) continue;
     policies::check_budget(policies::builtin_registry().resolve(cell.policy), cell.budget);
   }
   return loaded;
 }
 
 std::vector<OptionSpec> execution_options() {
-  return {{"workers", "N", "worker processes, each with the model in memory (default 1)"},
-          {"threads", "N", "threads of each worker (default: the cores, shared among workers)"},
-          {"events", "FILE", "append what happens as JSON lines"}};
+  return {
+      {"workers", "N", "worker processes per device, each with the model in memory (default 1)"},
+      {"threads", "N", "threads of each worker (default: the cores, shared among workers)"},
+      {"device", "LIST", "cpu (default) or cuda:0,cuda:1,…: workers are spread over them"},
+      {"time-limit", "S", "stop a cell after so many seconds: timeout (default: none)"},
+      {"hang-after", "S", "stop a worker without progress for so long (default 600; 0: never)"},
+      {"memory-limit", "MIB", "stop a worker that holds more: oom (default: none)"},
+      {"after-oom", "WHAT", "skip (default) or try larger cells of a line that ran out of memory"},
+      {"save-every", "S", "how often a long sample saves its state (default 60; 0: never)"},
+      {"retries", "N", "tries again after a worker died or hung (default 2)"},
+      {"events", "FILE", "append what happens as JSON lines"}};
+}
+
+WorkerShare worker_share(const Options& options) {
+  WorkerShare share;
+  share.workers = static_cast<int>(options.integer("workers", 1, 1, 256));
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  share.threads =
+      static_cast<int>(options.integer("threads", std::max(1, cores / share.workers), 1, 1024));
+  return share;
 }
 
 runner::RunReport execute(const LoadedSuite& loaded, const fs::path& database,
                           const Options& options, const std::string& command) {
-  const int workers = static_cast<int>(options.integer("workers", 1, 1, 256));
-  const auto threads = options.integer("threads", default_threads(workers), 1, 1024);
+  const auto [workers, threads] = worker_share(options);
+  constexpr std::int64_t kLongest = 1'000'000'000;  // seconds; a MiB count has the same bound
   if (database.has_parent_path()) {
     std::error_code ec;
     fs::create_directories(database.parent_path(), ec);  // a failure shows when the file is opened
@@ -95,6 +145,15 @@ runner::RunReport execute(const LoadedSuite& loaded, const fs::path& database,
   run.worker_command = {engine_program().string(), "worker", "--threads", std::to_string(threads)};
   prepare_engine_environment();
   run.workers = workers;
+  run.devices = devices(options);
+  run.limits.cell_seconds = static_cast<double>(options.integer("time-limit", 0, 0, kLongest));
+  run.limits.hang_seconds = static_cast<double>(options.integer("hang-after", 600, 0, kLongest));
+  run.limits.memory_bytes = options.integer("memory-limit", 0, 0, kLongest) << 20;
+  run.after_oom = options.choice("after-oom", "skip", {"skip", "try"}) == "try"
+                      ? runner::AfterOom::kTry
+                      : runner::AfterOom::kSkip;
+  run.state_seconds = static_cast<double>(options.integer("save-every", 60, 0, kLongest));
+  run.max_retries = static_cast<int>(options.integer("retries", 2, 0, 1000));
   run.provenance.suite_sha256 = loaded.suite.sha256;
   run.provenance.command = command;
   runner::ProgressDisplay progress(std::cerr, isatty(STDERR_FILENO) == 1);
@@ -131,9 +190,11 @@ std::string describe_run(const runner::RunReport& report, const fs::path& databa
          " cells run, " + with_thousands(report.cells_cached) + " were done before; " +
          with_thousands(report.samples_done) + " samples, " + with_thousands(report.tokens_done) +
          " tokens in " + human_duration(report.seconds);
-  if (!report.failures.empty())
-    out +=
-        "; " + with_thousands(static_cast<std::int64_t>(report.failures.size())) + " cells failed";
+  std::map<std::string, std::int64_t> ends;
+  for (const auto& failure : report.failures) ++ends[store::to_string(failure.status)];
+  for (const auto& [status, count] : ends) {
+    out += "; " + with_thousands(count) + (count == 1 ? " cell " : " cells ") + status;
+  }
   if (report.interrupted) {
     out += "; interrupted with " + with_thousands(report.cells_left) +
            " cells left: run the same command again to go on";

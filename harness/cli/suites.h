@@ -28,11 +28,27 @@ struct LoadedSuite {
 };
 
 /// Throws Error for anything that is wrong with the suite, before any work. `set` holds texts
-/// "axis=v,…" that replace axes.
-LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set);
+/// "axis=v,…" that replace axes (the suite's overrides and exclusions still apply); `device_kind`
+/// ("cpu", "cuda") is part of every key.
+LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set,
+                       const std::string& device_kind = "cpu");
 
-/// Options --workers, --threads and --events, which set how a grid runs.
+/// Devices of --device, in order, all of one kind; empty without the option.
+std::vector<std::string> devices(const Options& options);
+/// "cpu" or "cuda".
+std::string device_kind(const Options& options);
+
+/// The options that set how a grid runs: workers, devices, limits, events.
 std::vector<OptionSpec> execution_options();
+
+/// How much of the machine a run takes.
+struct WorkerShare {
+  int workers = 1;
+  int threads = 1;  ///< of each worker
+};
+
+/// What --workers and --threads ask for.
+WorkerShare worker_share(const Options& options);
 
 /// Runs what is missing of the suite into `database`, showing progress on standard error. `command`
 /// is recorded as where the rows come from.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
+#include <string_view>
 #include <unordered_set>
 
 #include "harness/base/error.h"
@@ -7,6 +9,7 @@
 #include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "harness/base/version.h"
+#include "harness/grid/resolved_axes.h"
 #include "harness/grid/suite.h"
 
 namespace lethe::grid {
@@ -14,23 +17,31 @@ namespace {
 
 constexpr std::size_t kMaxCells = 1'000'000;
 
-// Up to here rotary angles are formed as the transformers library does; beyond, a float32 product
-// is too coarse (DESIGN §1).
+// Expansion looks at keys where they lie in cells, which move as the list grows.
+static_assert(std::is_nothrow_move_constructible_v<Cell>);
 
-void check_known(const std::vector<std::string>& values, const char* what,
+void check_known(const Suite& suite, Axis axis, const char* what,
                  const std::vector<std::string>& known) {
-  for (const auto& value : values) {
-    if (std::find(known.begin(), known.end(), value) == known.end()) {
-      throw unknown_name(ErrorKind::kConfig, what, value, known);
-    }
-  }
+  const auto check = [&](const Axes& axes, const std::string& context) {
+    with_axis(axes, axis, [&](const auto& values) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(values)>, std::vector<std::string>>) {
+        for (const auto& value : values) {
+          if (std::find(known.begin(), known.end(), value) == known.end()) {
+            throw unknown_name(ErrorKind::kConfig, context + what, value, known);
+          }
+        }
+      }
+    });
+  };
+  check(suite, "");
+  for (const auto& entry : suite.overrides) check(entry.set, entry.where + ": ");
 }
 
 void check_axes(const Suite& suite) {
-  check_known(suite.schedules, "schedule", {"exact"});
-  check_known(suite.positions, "positions", {"original"});
-  check_known(suite.dtypes, "dtype", {"float32", "bfloat16", "float64"});
-  check_known(suite.kv_dtypes, "kv_dtype", {"same"});
+  check_known(suite, Axis::kSchedules, "schedule", {"exact"});
+  check_known(suite, Axis::kPositions, "positions", {"original"});
+  check_known(suite, Axis::kDtypes, "dtype", {"float32", "bfloat16", "float64"});
+  check_known(suite, Axis::kKvDtypes, "kv_dtype", {"same"});
 }
 
 std::string samples_digest(const std::vector<SampleEntry>& samples) {
@@ -39,13 +50,13 @@ std::string samples_digest(const std::vector<SampleEntry>& samples) {
   for (const auto& sample : samples) {
     list.push_back(json::array{sample.id, sample.hash, sample.cluster});
   }
-  return sha256_hex(canonical_json(list));
+  return sha256_hex(lethe::canonical_json(list));
 }
 
 void check_samples(const TaskEntry& task, std::int64_t length) {
   const std::string where = "task " + task.name + " at length " + std::to_string(length);
   if (task.samples.empty()) throw Error(ErrorKind::kConfig, where + " has no samples");
-  std::unordered_set<std::string> ids, hashes;
+  std::unordered_set<std::string_view> ids, hashes;
   for (const auto& sample : task.samples) {
     if (!ids.insert(sample.id).second || !hashes.insert(sample.hash).second) {
       throw Error(ErrorKind::kConfig,
@@ -54,126 +65,122 @@ void check_samples(const TaskEntry& task, std::int64_t length) {
   }
 }
 
-// Builds the cells of one model, task and length.
+/// Canonical JSON of every value of an axis, so that it is not written anew for each cell.
+template <typename T>
+std::vector<std::string> canonical_values(const std::vector<T>& values) {
+  std::vector<std::string> out;
+  out.reserve(values.size());
+  for (const auto& value : values) out.push_back(lethe::canonical_json(json::value(value)));
+  return out;
+}
+
+/// Makes the cells of a walk. Cells of one model, task and length are neighbours and share what
+/// they have in common.
 class Expansion {
  public:
-  Expansion(const Suite& suite, const std::string& device_kind)
-      : suite_(suite), device_kind_(device_kind) {}
-
-  void add(const ModelEntry& model, const TaskEntry& task, const json::object& task_options,
-           std::int64_t length, const std::vector<PolicyEntry>& policies) {
-    Cell cell;
-    cell.suite = suite_.name;
-    cell.task = task.name;
-    cell.model = model.name;
-    cell.length = length;
-    cell.task_options = task_options;
-    cell.model_path = model.path;
-    cell.samples = task.samples;
-    cell.inputs = {{"task", {{"name", task.name}, {"identity", task.identity}}},
-                   {"model", model.identity},
-                   {"samples", samples_digest(task.samples)},
-                   {"length", length},
-                   {"device_kind", device_kind_},
-                   {"rope_angles", length <= kLongestFloat32Angles ? "hf32" : "f64"},
-                   {"engine_version", kEngineVersion}};
-    for (const auto& policy : policies) {
-      cell.policy = policy.text;
-      for (const auto& budget : budgets(policy)) {
-        cell.budget = budget;
-        add_variants(cell);
-      }
-    }
+  Expansion(const Suite& suite, Catalogue& catalogue, const std::string& device_kind)
+      : suite_(suite), catalogue_(catalogue), device_kind_(device_kind), axes_(suite, catalogue) {
+    std::vector<std::string> policies;
+    for (const auto& policy : axes_.policies()) policies.push_back(policy.text);
+    canonical_[0] = canonical_values(axes_.numbers(Axis::kBudgets));
+    canonical_[1] = canonical_values(axes_.texts(Axis::kDtypes));
+    canonical_[2] = canonical_values(axes_.texts(Axis::kKvDtypes));
+    canonical_[3] = canonical_values(policies);
+    canonical_[4] = canonical_values(axes_.texts(Axis::kPositions));
+    canonical_[5] = canonical_values(axes_.texts(Axis::kSchedules));
+    canonical_[6] = canonical_values(axes_.numbers(Axis::kSeeds));
   }
 
-  std::vector<Cell> take() { return std::move(cells_); }
+  std::vector<Cell> run() {
+    axes_.walk([this](const Point& point) { add(point); });
+    if (!suite_.axes_replaced) axes_.check_all_used();
+    if (cells_.empty()) {
+      throw Error(ErrorKind::kConfig, "suite " + suite_.name + ": \"exclude\" drops every cell");
+    }
+    return std::move(cells_);
+  }
 
  private:
-  std::vector<std::optional<std::int64_t>> budgets(const PolicyEntry& policy) const {
-    if (!policy.takes_budget) return {std::nullopt};
-    if (suite_.budgets.empty()) {
-      throw Error(ErrorKind::kConfig, "suite " + suite_.name + ": policy " + policy.text +
-                                          " needs a budget; give the suite \"budgets\"");
-    }
-    return {suite_.budgets.begin(), suite_.budgets.end()};
+  static std::size_t at(const Point& point, Axis axis) {
+    return static_cast<std::size_t>(point[static_cast<std::size_t>(axis)]);
   }
 
-  void add_variants(Cell cell) {
-    for (const auto& schedule : suite_.schedules) {
-      for (const auto& positions : suite_.positions) {
-        for (const auto& dtype : suite_.dtypes) {
-          for (const auto& kv_dtype : suite_.kv_dtypes) {
-            for (const auto seed : suite_.seeds) {
-              cell.schedule = schedule;
-              cell.positions = positions;
-              cell.dtype = dtype;
-              cell.kv_dtype = kv_dtype;
-              cell.seed = seed;
-              finish(cell);
-            }
-          }
-        }
-      }
-    }
+  /// What the cells of the point's model, task and length have in common.
+  void begin_group(const Point& point) {
+    const ModelEntry& model = axes_.models()[at(point, Axis::kModels)];
+    const auto& [name, options] = axes_.tasks()[at(point, Axis::kTasks)];
+    const std::int64_t length = axes_.numbers(Axis::kLengths)[at(point, Axis::kLengths)];
+    TaskEntry task = catalogue_.task(name, options, model, length);
+    check_samples(task, length);
+    group_ = {};
+    group_.suite = suite_.name;
+    group_.task = task.name;
+    group_.model = model.name;
+    group_.length = length;
+    group_.task_options = Shared<json::object>(options);
+    group_.model_path = Shared<std::string>(model.path);
+    common_ = std::make_shared<const CellInputs::Common>(
+        json::object{{"task", {{"name", task.name}, {"identity", std::move(task.identity)}}},
+                     {"model", model.identity},
+                     {"samples", samples_digest(task.samples)},
+                     {"length", length},
+                     {"device_kind", device_kind_},
+                     {"rope_angles", float32_angles_hold(length) ? "hf32" : "f64"},
+                     {"engine_version", kEngineVersion}});
+    group_.samples = Shared<std::vector<SampleEntry>>(std::move(task.samples));
   }
 
-  void finish(Cell cell) {
-    cell.inputs["policy"] = cell.policy;
-    cell.inputs["budget"] = cell.budget ? json::value(*cell.budget) : json::value();
-    cell.inputs["schedule"] = cell.schedule;
-    cell.inputs["positions"] = cell.positions;
-    cell.inputs["dtype"] = cell.dtype;
-    cell.inputs["kv_dtype"] = cell.kv_dtype;
-    cell.inputs["seed"] = cell.seed;
-    cell.key = sha256_hex(canonical_json(cell.inputs));
-    if (!keys_.insert(cell.key).second) return;
+  void add(const Point& point) {
+    if (!group_point_ || !std::equal(point.begin(), point.begin() + 3, group_point_->begin())) {
+      begin_group(point);
+      group_point_ = point;
+    }
+    Cell cell = group_;
+    const bool has_budget = point[static_cast<std::size_t>(Axis::kBudgets)] != kNoBudget;
+    if (has_budget) {
+      cell.budget = axes_.numbers(Axis::kBudgets)[at(point, Axis::kBudgets)];
+    }
+    cell.policy = axes_.policies()[at(point, Axis::kPolicies)].text;
+    cell.schedule = axes_.texts(Axis::kSchedules)[at(point, Axis::kSchedules)];
+    cell.positions = axes_.texts(Axis::kPositions)[at(point, Axis::kPositions)];
+    cell.dtype = axes_.texts(Axis::kDtypes)[at(point, Axis::kDtypes)];
+    cell.kv_dtype = axes_.texts(Axis::kKvDtypes)[at(point, Axis::kKvDtypes)];
+    cell.seed = axes_.numbers(Axis::kSeeds)[at(point, Axis::kSeeds)];
+    cell.inputs = CellInputs(
+        common_,
+        {has_budget ? std::string_view(canonical_[0][at(point, Axis::kBudgets)]) : "null",
+         canonical_[1][at(point, Axis::kDtypes)], canonical_[2][at(point, Axis::kKvDtypes)],
+         canonical_[3][at(point, Axis::kPolicies)], canonical_[4][at(point, Axis::kPositions)],
+         canonical_[5][at(point, Axis::kSchedules)], canonical_[6][at(point, Axis::kSeeds)]});
+    cell.key = sha256_hex(cell.inputs.canonical());
     if (cells_.size() == kMaxCells) {
       throw Error(ErrorKind::kConfig, "suite " + suite_.name + " has more than " +
                                           std::to_string(kMaxCells) + " cells; split it");
     }
+    // The characters of a key stay where they are when its cell moves: a string holds so many
+    // apart from itself.
     cells_.push_back(std::move(cell));
+    if (!keys_.insert(cells_.back().key).second) cells_.pop_back();
   }
 
   const Suite& suite_;
+  Catalogue& catalogue_;
   const std::string& device_kind_;
-  std::unordered_set<std::string> keys_;
+  ResolvedAxes axes_;
+  /// By the order of CellInputs::kOwn.
+  std::array<std::vector<std::string>, CellInputs::kOwn.size()> canonical_;
+  std::optional<Point> group_point_;
+  Cell group_;
+  std::shared_ptr<const CellInputs::Common> common_;
+  std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;
 };
 
 }  // namespace
 
-std::string Cell::label() const {
-  std::string out = task + "/" + model + "/" + policy;
-  if (budget) {
-    out += policy.find(':') == std::string::npos ? ":" : ",";
-    out += "budget=" + std::to_string(*budget);
-  }
-  out += "/length=" + std::to_string(length) + "/" + schedule + "/" + positions + "/" + dtype;
-  if (kv_dtype != "same") out += "/kv=" + kv_dtype;
-  return out + "/seed=" + std::to_string(seed);
-}
-
-std::string sample_key(const std::string& cell_key, const std::string& sample_hash) {
-  return sha256_hex(cell_key + "/" + sample_hash);
-}
-
 std::vector<Cell> expand(const Suite& suite, Catalogue& catalogue, const std::string& device_kind) {
   check_axes(suite);
-  std::vector<PolicyEntry> policies;
-  for (const auto& text : suite.policies) policies.push_back(catalogue.policy(text));
-  std::vector<ModelEntry> models;
-  for (const auto& name : suite.models) models.push_back(catalogue.model(name));
-  Expansion expansion(suite, device_kind);
-  for (const auto& model : models) {
-    for (const auto& [name, options] : suite.tasks) {
-      for (const auto length : suite.lengths) {
-        const TaskEntry task = catalogue.task(name, options, model, length);
-        check_samples(task, length);
-        expansion.add(model, task, options, length, policies);
-      }
-    }
-  }
-  return expansion.take();
+  return Expansion(suite, catalogue, device_kind).run();
 }
 
 }  // namespace lethe::grid

@@ -2,99 +2,21 @@
 #include "harness/grid/suite.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
 
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
 #include "harness/base/names.h"
 #include "harness/base/text.h"
+#include "harness/grid/conditions.h"
 
 namespace lethe::grid {
 namespace {
 
-constexpr std::size_t kMaxValues = 1'000'000;
-
-const std::vector<std::string>& axis_names() {
-  static const std::vector<std::string> names = {"models",    "tasks",     "policies", "budgets",
-                                                 "lengths",   "schedules", "dtypes",   "positions",
-                                                 "kv_dtypes", "seeds"};
-  return names;
-}
+namespace fs = std::filesystem;
 
 [[noreturn]] void bad(const std::string& where, const std::string& why) {
   throw Error(ErrorKind::kConfig, where + ": " + why);
-}
-
-template <typename T>
-void drop_repeats(std::vector<T>& values) {
-  std::unordered_set<T> seen;
-  std::erase_if(values, [&](const T& value) { return !seen.insert(value).second; });
-}
-
-// The values of an integer axis: numbers and range texts, mixed.
-std::vector<std::int64_t> integers(const json::array& items, const std::string& where,
-                                   std::int64_t low) {
-  std::vector<std::int64_t> values;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::string place = where + "[" + std::to_string(i) + "]";
-    std::vector<std::int64_t> part;
-    if (items[i].is_int64()) {
-      part = {items[i].get_int64()};
-    } else if (items[i].is_string()) {
-      part = expand_range(std::string_view(items[i].get_string()), place);
-    } else if (items[i].is_uint64()) {
-      bad(place, std::to_string(items[i].get_uint64()) + " is too large");
-    } else {
-      bad(place, "expected an integer or a range such as \"64..4096*2\", found " +
-                     std::string(describe_type(items[i])));
-    }
-    for (const auto value : part) {
-      if (value < low) {
-        bad(place, "expected at least " + std::to_string(low) + ", found " + std::to_string(value));
-      }
-    }
-    values.insert(values.end(), part.begin(), part.end());
-    if (values.size() > kMaxValues) {
-      bad(where, "more than " + std::to_string(kMaxValues) + " values");
-    }
-  }
-  drop_repeats(values);
-  return values;
-}
-
-std::vector<std::string> texts(const json::array& items, const std::string& where) {
-  std::vector<std::string> values;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::string place = where + "[" + std::to_string(i) + "]";
-    if (!items[i].is_string()) {
-      bad(place, "expected a string, found " + std::string(describe_type(items[i])));
-    }
-    if (items[i].get_string().empty()) bad(place, "expected a name, found an empty text");
-    values.emplace_back(items[i].get_string());
-  }
-  drop_repeats(values);
-  return values;
-}
-
-using Tasks = std::vector<std::pair<std::string, json::object>>;
-
-Tasks tasks(const json::array& items, const std::string& where) {
-  Tasks out;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::string place = where + "[" + std::to_string(i) + "]";
-    std::pair<std::string, json::object> task;
-    if (items[i].is_string()) {
-      task.first = std::string(items[i].get_string());
-    } else {
-      // Which options a task knows is for the task to check.
-      task.first = ObjectReader(items[i], place, ErrorKind::kConfig).string("name");
-      task.second = items[i].get_object();
-      task.second.stable_erase(task.second.find("name"));
-    }
-    if (task.first.empty()) bad(place, "expected the name of a task, found an empty text");
-    if (std::find(out.begin(), out.end(), task) == out.end()) out.push_back(std::move(task));
-  }
-  return out;
 }
 
 // "tova,snapkv:window=64,kernel=5" -> "tova", "snapkv:window=64,kernel=5": a part that is an option
@@ -115,37 +37,32 @@ json::array split_policies(std::string_view text) {
   return out;
 }
 
-json::array override_items(const std::string& axis, const std::string& text,
-                           const json::object& suite) {
-  if (axis == "policies") return split_policies(text);
+json::array command_line_items(Axis axis, const std::string& text, const Suite& suite) {
+  if (axis == Axis::kPolicies) return split_policies(text);
   json::array out;
   for (const auto& part : split(text, ',')) {
-    json::value item(part);
-    if (axis == "tasks") {
-      const auto* given = suite.if_contains("tasks");
-      if (given && given->is_array()) {
-        for (const auto& task : given->get_array()) {
-          const auto* name = task.is_object() ? task.get_object().if_contains("name") : nullptr;
-          if (name && *name == item) {
-            item = task;
-            break;
-          }
-        }
-      }
+    const auto task = std::find_if(suite.tasks.begin(), suite.tasks.end(),
+                                   [&](const auto& known) { return known.first == part; });
+    if (axis == Axis::kTasks && task != suite.tasks.end()) {
+      auto options = task->second;
+      options["name"] = part;
+      out.push_back(std::move(options));
+    } else {
+      out.emplace_back(part);
     }
-    out.push_back(std::move(item));
   }
   return out;
 }
 
-void apply_overrides(json::object& suite, const Overrides& overrides) {
-  for (const auto& [axis, text] : overrides) {
-    const auto& known = axis_names();
-    if (std::find(known.begin(), known.end(), axis) == known.end()) {
-      throw unknown_name(ErrorKind::kConfig, "--set: axis", axis, known);
-    }
-    if (text.empty()) bad("--set " + axis, "expected values, found none");
-    suite[axis] = override_items(axis, text, suite);
+void apply_command_line(const Overrides& overrides, Suite& suite) {
+  const Axes written = suite;
+  for (const auto& [name, text] : overrides) {
+    const Axis axis = find_axis(name, "--set: axis");
+    const std::string where = "--set " + name;
+    if (text.empty()) bad(where, "expected values, found none");
+    copy_axis(written, axis, suite.replaced);
+    read_axis(axis, command_line_items(axis, text, suite), where, suite);
+    suite.axes_replaced = true;
   }
 }
 
@@ -160,52 +77,126 @@ void check_name(const std::string& name, const std::string& where) {
   }
 }
 
+/// Reads files and what they include into one suite.
+class Reader {
+ public:
+  explicit Reader(fs::path shipped) : shipped_(std::move(shipped)) {}
+
+  void read(const fs::path& path) {
+    std::error_code ec;
+    const fs::path identity = fs::weakly_canonical(path, ec);
+    const bool cycle = std::find(open_.begin(), open_.end(), identity) != open_.end();
+    chain_.push_back(path.string());
+    if (cycle) bad(chain(), "a suite that includes itself; take one of these includes out");
+    open_.push_back(identity);
+    const std::string content = read_file(path, ErrorKind::kConfig);
+    hashes_.push_back(sha256_hex(content));
+    apply(parse_json(content, path.string(), ErrorKind::kConfig), path);
+    open_.pop_back();
+    chain_.pop_back();
+  }
+
+  /// What every suite needs is there; the rest gets its default.
+  Suite finish(const std::string& file) {
+    const auto require = [&](bool there, const char* name) {
+      if (!there) bad(file, std::string("member '") + name + "' is missing");
+    };
+    require(!suite_.name.empty(), "name");
+    require(!suite_.models.empty(), "models");
+    require(!suite_.tasks.empty(), "tasks");
+    require(!suite_.policies.empty(), "policies");
+    require(!suite_.lengths.empty(), "lengths");
+    if (suite_.title.empty()) suite_.title = suite_.name;
+    if (suite_.schedules.empty()) suite_.schedules = {"exact"};
+    if (suite_.positions.empty()) suite_.positions = {"original"};
+    if (suite_.dtypes.empty()) suite_.dtypes = {"float32"};
+    if (suite_.kv_dtypes.empty()) suite_.kv_dtypes = {"same"};
+    if (suite_.seeds.empty()) suite_.seeds = {0};
+    suite_.sha256 = hashes_.size() == 1 ? hashes_.front() : sha256_hex(join(hashes_, "\n"));
+    return std::move(suite_);
+  }
+
+  Suite& suite() { return suite_; }
+
+ private:
+  std::string chain() const { return join(chain_, " -> "); }
+
+  /// Includes first: what this file says then replaces what they said.
+  void apply(const json::value& root, const fs::path& path) {
+    ObjectReader reader(root, path.string(), ErrorKind::kConfig);
+    for (const auto name : kAxisNames) reader.find(name);
+    for (const char* name : {"include", "name", "title", "report", "overrides", "exclude"}) {
+      reader.find(name);
+    }
+    reader.finish();
+    if (reader.has("include")) include(reader.array("include"), path, reader.where("include"));
+
+    if (reader.has("name")) {
+      suite_.name = reader.string("name");
+      check_name(suite_.name, reader.where("name"));
+    }
+    suite_.title = reader.string("title", suite_.title);
+    suite_.report = reader.string("report", suite_.report);
+    for (std::size_t i = 0; i < kAxes; ++i) {
+      const auto axis = static_cast<Axis>(i);
+      const auto name = axis_name(axis);
+      if (reader.has(name)) read_axis(axis, reader.array(name), reader.where(name), suite_);
+    }
+    if (reader.has("overrides")) {
+      suite_.overrides = read_overrides(reader.array("overrides"), reader.where("overrides"));
+    }
+    if (reader.has("exclude")) {
+      suite_.exclude = read_exclusions(reader.array("exclude"), reader.where("exclude"));
+    }
+  }
+
+  void include(const json::array& items, const fs::path& from, const std::string& where) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const std::string place = where + "[" + std::to_string(i) + "]";
+      if (!items[i].is_string() || items[i].get_string().empty()) {
+        bad(place,
+            "expected the name of a suite file, found " +
+                (items[i].is_string() ? "an empty text" : std::string(describe_type(items[i]))));
+      }
+      read(find(std::string(items[i].get_string()), from, place));
+    }
+  }
+
+  fs::path find(const std::string& name, const fs::path& from, const std::string& where) const {
+    const fs::path beside = from.parent_path() / name;
+    if (fs::is_regular_file(beside)) return beside;
+    std::vector<std::string> known;
+    if (!shipped_.empty()) {
+      std::error_code ec;  // a folder that is not there holds no suite
+      for (const auto& entry : fs::directory_iterator(shipped_, ec)) {
+        if (entry.path().extension() == ".json") known.push_back(entry.path().stem().string());
+      }
+      std::sort(known.begin(), known.end());
+      if (std::find(known.begin(), known.end(), name) != known.end()) {
+        return shipped_ / (name + ".json");
+      }
+    }
+    std::string message = where + ": there is no file " + beside.string();
+    if (!known.empty()) message += " and no shipped suite of that name";
+    if (const auto near = closest_name(name, known)) message += "; did you mean '" + *near + "'?";
+    if (chain_.size() > 1) message += " (included by " + chain() + ")";
+    throw Error(ErrorKind::kConfig, message);
+  }
+
+  fs::path shipped_;
+  Suite suite_;
+  std::vector<std::string> chain_;   ///< files being read, as written
+  std::vector<fs::path> open_;       ///< the same, resolved
+  std::vector<std::string> hashes_;  ///< of every file read
+};
+
 }  // namespace
 
-Suite read_suite(const std::filesystem::path& path, const Overrides& overrides) {
-  const std::string file = path.string();
-  const std::string content = read_file(path, ErrorKind::kConfig);
-  json::value root = parse_json(content, file, ErrorKind::kConfig);
-  if (root.is_object()) apply_overrides(root.get_object(), overrides);
-
-  ObjectReader reader(root, file, ErrorKind::kConfig);
-  // Every member is asked for before any is required, so that a misspelt axis is reported as such
-  // and not as a missing one.
-  for (const auto& axis : axis_names()) reader.find(axis);
-  for (const char* name : {"name", "title", "report"}) reader.find(name);
-  reader.finish();
-
-  const auto axis = [&](const char* name) -> const json::array& {
-    const auto& items = reader.array(name);
-    if (items.empty()) bad(reader.where(name), "expected at least one value, found none");
-    return items;
-  };
-  const auto texts_or = [&](const char* name, const char* fallback) {
-    return reader.has(name) ? texts(axis(name), reader.where(name))
-                            : std::vector<std::string>{fallback};
-  };
-  const auto integers_or = [&](const char* name, std::int64_t low,
-                               std::vector<std::int64_t> fallback) {
-    return reader.has(name) ? integers(axis(name), reader.where(name), low) : std::move(fallback);
-  };
-
-  Suite suite;
-  suite.name = reader.string("name");
-  check_name(suite.name, reader.where("name"));
-  suite.title = reader.string("title", suite.name);
-  suite.report = reader.string("report", "");
-  suite.models = texts(axis("models"), reader.where("models"));
-  suite.tasks = tasks(axis("tasks"), reader.where("tasks"));
-  suite.policies = texts(axis("policies"), reader.where("policies"));
-  suite.budgets = integers_or("budgets", 1, {});
-  suite.lengths = integers(axis("lengths"), reader.where("lengths"), 2);
-  suite.schedules = texts_or("schedules", "exact");
-  suite.positions = texts_or("positions", "original");
-  suite.dtypes = texts_or("dtypes", "float32");
-  suite.kv_dtypes = texts_or("kv_dtypes", "same");
-  suite.seeds = integers_or("seeds", 0, {0});
-  suite.sha256 = sha256_hex(content);
-  return suite;
+Suite read_suite(const fs::path& path, const Overrides& overrides, const fs::path& shipped) {
+  Reader reader(shipped);
+  reader.read(path);
+  apply_command_line(overrides, reader.suite());
+  return reader.finish(path.string());
 }
 
 }  // namespace lethe::grid

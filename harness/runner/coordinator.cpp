@@ -4,15 +4,15 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "harness/base/error.h"
 #include "harness/runner/interrupts.h"
+#include "harness/runner/ledger.h"
 #include "harness/runner/recorder.h"
+#include "harness/runner/supervisor.h"
 #include "harness/runner/wire.h"
 #include "harness/runner/worker_process.h"
 #include "harness/store/store_lock.h"
@@ -20,20 +20,11 @@
 namespace lethe::runner {
 namespace {
 
-using store::CellStatus;
 using Result = JobOutcome::Result;
 
-constexpr int kTickMs = 250;           // observers are called at least this often
+constexpr int kTickMs = 250;           // observers and limits are looked after this often
 constexpr double kGoodbyeSeconds = 5;  // for a worker to end after "stop"
 constexpr int kMaxFailedStarts = 3;
-
-// A cell that still has samples to run.
-struct ActiveJob {
-  PlannedJob planned;
-  std::set<std::string> missing;  ///< sample keys not received yet
-  int deaths = 0;                 ///< workers lost in a row without a sample in between
-  bool given = false;             ///< has been with a worker
-};
 
 // A place for a worker process; the process in it may be replaced.
 struct Slot {
@@ -42,6 +33,8 @@ struct Slot {
   bool ready = false;  ///< has said hello
   bool said_stop = false;
   int failed_starts = 0;
+  JobWatch watch;
+  std::optional<Ending> verdict;  ///< why its process was killed
   std::int64_t provenance_id = 0;
   ActiveJob* job = nullptr;
 };
@@ -53,17 +46,22 @@ class Coordinator {
         options_(options),
         clock_(*options.clock),
         started_(clock_.steady_seconds()),
-        recorder_(store, options, report_) {}
+        recorder_(store, options, report_),
+        ledger_(store, options, recorder_, report_) {}
 
   RunReport run(const std::vector<grid::Cell>& cells) {
-    prepare(cells);
-    if (!queue_.empty()) {
+    ledger_.open(cells);
+    if (ledger_.waiting()) {
+      if (options_.worker_command.front().find('/') != std::string::npos) {
+        program_.emplace(options_.worker_command.front());
+      }
       Interrupts interrupts(options_.handle_signals);
       start_slots();
       while (!finished()) {
         dispatch();
         wait(interrupts);
         recorder_.commit_if_due(quiet_);
+        supervise();
         reap();
         recorder_.tick();
       }
@@ -81,37 +79,6 @@ class Coordinator {
  private:
   // Setting up.
 
-  void prepare(const std::vector<grid::Cell>& cells) {
-    std::vector<store::CellRecord> records;
-    records.reserve(cells.size());
-    for (const auto& cell : cells) records.push_back(cell_record(cell));
-    store_.add_cells(records);
-    store_.reset_running_cells();
-    Plan plan = plan_jobs(cells, &store_);
-    for (const auto& key : plan.cached) {
-      // A coordinator may have died after the last sample and before the status.
-      const auto stored = store_.cell(key);
-      if (stored && stored->status != CellStatus::kDone) {
-        store_.set_cell_status(key, CellStatus::kDone);
-      }
-    }
-    report_.cells_total = plan.cells_total;
-    report_.cells_cached = static_cast<std::int64_t>(plan.cached.size());
-    report_.samples_cached = plan.samples_cached;
-    for (auto& planned : plan.jobs) {
-      auto job = std::make_unique<ActiveJob>();
-      for (const auto& sample : planned.job.samples) job->missing.insert(sample.key);
-      job->planned = std::move(planned);
-      queue_.push_back(job.get());
-      jobs_.push_back(std::move(job));
-    }
-    recorder_.emit({.type = EventType::kRunStarted,
-                    .cells = static_cast<std::int64_t>(jobs_.size()),
-                    .cells_cached = report_.cells_cached,
-                    .samples = plan.samples_missing,
-                    .tokens_total = plan.tokens_missing});
-  }
-
   void start_slots() {
     log_dir_ = options_.log_dir.empty() ? std::filesystem::path(store_.path().string() + ".logs")
                                         : options_.log_dir;
@@ -121,17 +88,23 @@ class Coordinator {
       throw Error(ErrorKind::kStore,
                   "cannot create the folder of logs " + log_dir_.string() + ": " + ec.message());
     }
-    const auto count =
-        std::min<std::size_t>(static_cast<std::size_t>(options_.workers), jobs_.size());
-    slots_.resize(count);
-    for (std::size_t i = 0; i < count; ++i) slots_[i].index = static_cast<int>(i);
+    const auto devices = std::max<std::size_t>(1, options_.devices.size());
+    const std::size_t wanted = devices * static_cast<std::size_t>(options_.workers);
+    slots_.resize(std::min(wanted, ledger_.cells_to_run()));
+    for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].index = static_cast<int>(i);
   }
 
   void start_process(Slot& slot) {
+    std::vector<std::string> command = options_.worker_command;
+    if (!options_.devices.empty()) {
+      const auto device = static_cast<std::size_t>(slot.index) % options_.devices.size();
+      command.insert(command.end(), {"--device", options_.devices[device]});
+    }
     slot.process = std::make_unique<WorkerProcess>(
-        options_.worker_command, options_.worker_environment,
-        log_dir_ / ("worker-" + std::to_string(slot.index) + ".log"));
+        command, log_dir_ / ("worker-" + std::to_string(slot.index) + ".log"),
+        program_ ? &*program_ : nullptr);
     slot.ready = false;
+    slot.verdict.reset();
   }
 
   // The main loop.
@@ -144,13 +117,13 @@ class Coordinator {
   }
 
   bool finished() const {
-    return stop_now_ || (!busy() && (queue_.empty() || report_.interrupted));
+    return stop_now_ || (!busy() && (!ledger_.waiting() || report_.interrupted));
   }
 
   void dispatch() {
     if (report_.interrupted) return;
     for (auto& slot : slots_) {
-      if (queue_.empty()) return;
+      if (!ledger_.waiting()) return;
       if (slot.job || slot.failed_starts >= kMaxFailedStarts) continue;
       if (!slot.process) start_process(slot);
       if (slot.ready) give_job(slot);
@@ -158,20 +131,13 @@ class Coordinator {
   }
 
   void give_job(Slot& slot) {
-    ActiveJob& active = *queue_.front();
-    queue_.pop_front();
-    Job job = active.planned.job;
-    std::erase_if(job.samples,
-                  [&](const JobSample& sample) { return !active.missing.contains(sample.key); });
-    slot.job = &active;
-    active.given = true;
-    store_.set_cell_status(job.cell_key, CellStatus::kRunning);
-    recorder_.emit({.type = EventType::kCellStarted,
-                    .worker = slot.index,
-                    .cell_key = job.cell_key,
-                    .label = job.label,
-                    .attempt = active.deaths + 1,
-                    .samples = static_cast<std::int64_t>(job.samples.size())});
+    slot.job = &ledger_.take(slot.index);
+    slot.watch.start(clock_.steady_seconds(), options_.limits);
+    Job job = Ledger::remaining(*slot.job);
+    if (options_.state_seconds > 0) {
+      job.state_dir = std::filesystem::absolute(recorder_.state_dir()).string();
+      job.state_seconds = options_.state_seconds;
+    }
     slot.process->send(job_frame(job));
   }
 
@@ -220,7 +186,7 @@ class Coordinator {
     take_messages(slot);
     if (slot.process && result == ReadResult::kEnd) {
       slot.process->wait_or_kill(1);
-      on_death(slot, slot.process->describe_end());
+      on_end(slot);
     }
   }
 
@@ -230,7 +196,7 @@ class Coordinator {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kInternal) throw;
       slot.process->kill();
-      on_death(slot, std::string("it sent nonsense: ") + error.what());
+      on_death(slot, {EndCause::kCrash, std::string("it sent nonsense: ") + error.what()});
     }
   }
 
@@ -243,11 +209,13 @@ class Coordinator {
       recorder_.emit({.type = EventType::kWorkerStarted, .worker = slot.index});
     } else if (type == "progress") {
       if (!slot.job) return;
+      const std::int64_t tokens = read_progress(frame);
+      slot.watch.advanced(tokens, clock_.steady_seconds());
       recorder_.emit({.type = EventType::kProgress,
                       .worker = slot.index,
                       .cell_key = slot.job->planned.job.cell_key,
                       .label = slot.job->planned.job.label,
-                      .tokens = read_progress(frame)});
+                      .tokens = tokens});
     } else if (type == "sample") {
       on_sample(slot, read_sample(frame));
     } else if (type == "finished") {
@@ -263,6 +231,7 @@ class Coordinator {
       throw Error(ErrorKind::kInternal, "a sample that was not asked for");
     }
     slot.job->deaths = 0;
+    slot.watch.sample_done(clock_.steady_seconds());
     RunEvent event{.type = EventType::kSampleDone,
                    .worker = slot.index,
                    .cell_key = message.cell_key,
@@ -281,46 +250,26 @@ class Coordinator {
     ActiveJob& active = *std::exchange(slot.job, nullptr);
     switch (outcome.result) {
       case Result::kDone:
-        if (!active.missing.empty()) {
-          end_cell(slot, active, CellStatus::kFailed, ErrorKind::kInternal,
-                   std::to_string(active.missing.size()) + " samples are missing at the end");
-        } else {
-          end_cell(slot, active, CellStatus::kDone, std::nullopt, "");
-        }
-        break;
+        return ledger_.done(active, slot.index);
       case Result::kStopped:
-        unfinished_.push_back(&active);
-        break;
+        return ledger_.put_aside(active);
       case Result::kFailed:
-        end_cell(slot, active, CellStatus::kFailed, outcome.kind, outcome.message);
-        break;
+        return ledger_.failed(active, slot.index, outcome.kind, outcome.message);
       case Result::kOom:
-        end_cell(slot, active, CellStatus::kOom, outcome.kind, outcome.message);
-        break;
+        return ledger_.out_of_memory(active, slot.index, outcome.message);
     }
-  }
-
-  void end_cell(const Slot& slot, const ActiveJob& active, CellStatus status,
-                std::optional<ErrorKind> kind, const std::string& reason) {
-    recorder_.commit();  // a status never runs ahead of its samples
-    const Job& job = active.planned.job;
-    store_.set_cell_status(job.cell_key, status, reason, kind);
-    if (status == CellStatus::kDone) {
-      ++report_.cells_done;
-    } else {
-      report_.failures.push_back({job.cell_key, job.label, status, reason});
-    }
-    recorder_.emit(
-        {.type = EventType::kCellDone,
-         .worker = slot.index,
-         .cell_key = job.cell_key,
-         .label = job.label,
-         .tokens = static_cast<std::int64_t>(active.missing.size()) * active.planned.length,
-         .status = to_string(status),
-         .reason = reason});
   }
 
   // Workers that end unasked.
+
+  void supervise() {
+    for (auto& slot : slots_) {
+      if (!slot.job || !slot.process || slot.verdict) continue;
+      slot.verdict =
+          slot.watch.over_limit(clock_.steady_seconds(), slot.process->pid(), options_.limits);
+      if (slot.verdict) slot.process->kill();
+    }
+  }
 
   // A process may end while something it started keeps its socket open.
   void reap() {
@@ -329,11 +278,24 @@ class Coordinator {
       while (slot.process->read() == ReadResult::kData) {
       }
       take_messages(slot);
-      if (slot.process) on_death(slot, slot.process->describe_end());
+      if (slot.process) on_end(slot);
     }
   }
 
-  void on_death(Slot& slot, const std::string& how) {
+  // The process of a slot has ended: by our verdict, by the kernel's, or of itself.
+  void on_end(Slot& slot) {
+    Ending ending{EndCause::kCrash, slot.process->describe_end()};
+    if (slot.verdict) {
+      ending = *slot.verdict;
+    } else if (slot.job && slot.process->ended_by_sigkill() &&
+               slot.watch.kernel_ran_out_of_memory(options_.limits)) {
+      ending = {EndCause::kKernelMemory, "killed by the kernel, which had run out of memory"};
+    }
+    on_death(slot, ending);
+  }
+
+  void on_death(Slot& slot, const Ending& ending) {
+    const std::string& how = ending.how;
     const bool was_ready = slot.ready;
     slot.process.reset();
     slot.ready = false;
@@ -346,14 +308,7 @@ class Coordinator {
                     .label = active ? active->planned.job.label : "",
                     .reason = how});
     if (active) {
-      if (active->missing.empty()) {
-        end_cell(slot, *active, CellStatus::kDone, std::nullopt, "");
-      } else if (++active->deaths > options_.max_retries) {
-        end_cell(slot, *active, CellStatus::kCrashed, ErrorKind::kCrash,
-                 "the worker died " + std::to_string(active->deaths) + " times in a row: " + how);
-      } else {
-        queue_.push_front(active);
-      }
+      ledger_.lost(*active, slot.index, ending);
     } else if (!was_ready && !report_.interrupted) {
       on_failed_start(slot, how);
     }
@@ -371,17 +326,12 @@ class Coordinator {
 
   // Ending.
 
-  // What the user's stop left over. A cell that never started keeps the status it had.
+  // What the user's stop left over.
   void put_back_unfinished() {
     for (auto& slot : slots_) {
-      if (slot.job) unfinished_.push_back(slot.job);
+      if (slot.job) ledger_.put_aside(*slot.job);
     }
-    unfinished_.insert(unfinished_.end(), queue_.begin(), queue_.end());
-    for (const auto* active : unfinished_) {
-      if (!active->given) continue;
-      store_.set_cell_status(active->planned.job.cell_key, CellStatus::kPending);
-    }
-    report_.cells_left = static_cast<std::int64_t>(unfinished_.size());
+    ledger_.close();
   }
 
   void say_goodbye() {
@@ -400,14 +350,13 @@ class Coordinator {
   const Clock& clock_;
   const double started_;
   std::filesystem::path log_dir_;
-  std::vector<std::unique_ptr<ActiveJob>> jobs_;
-  std::deque<ActiveJob*> queue_;
-  std::vector<ActiveJob*> unfinished_;  ///< stopped by the user
+  std::optional<FrozenProgram> program_;  ///< what workers run, whatever happens to its file
   std::vector<Slot> slots_;
   bool quiet_ = false;  ///< the last look found no message waiting
   bool stop_now_ = false;
   RunReport report_;
   Recorder recorder_;
+  Ledger ledger_;
 };
 
 }  // namespace

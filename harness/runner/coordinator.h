@@ -11,6 +11,7 @@
 #include "harness/base/clock.h"
 #include "harness/grid/suite.h"
 #include "harness/runner/events.h"
+#include "harness/runner/limits.h"
 #include "harness/runner/planner.h"
 #include "harness/store/records.h"
 #include "harness/store/run_store.h"
@@ -22,17 +23,23 @@ struct RunOptions {
   /// file descriptor with its socket is appended as the last argument; the program passes it to
   /// run_worker().
   std::vector<std::string> worker_command;
-  /// "NAME=value" entries added to (or replacing) the environment of workers.
-  std::vector<std::string> worker_environment;
-  int workers = 1;
+  int workers = 1;  ///< per device
+  /// Devices for the workers, in turn: each is told one by "--device NAME" after its command.
+  /// Empty: one place without that option.
+  std::vector<std::string> devices;
+  WorkerLimits limits;
+  /// How often a long sample leaves its state in `<db>.states`, to go on from there after a kill;
+  /// 0: never.
+  double state_seconds = 60;
+  AfterOom after_oom = AfterOom::kSkip;
   /// Where worker-N.log go (stdout and stderr of a worker, appended); empty: `<db>.logs`.
   std::filesystem::path log_dir;
   /// What the coordinator knows of the provenance (version, commit, command, suite_sha256 …; empty
   /// members are filled in from this process). The worker's hello adds torch_version, cpu, device,
   /// threads, and its own build where it is another program.
   store::ProvenanceRecord provenance;
-  /// How often a cell whose worker died is tried again before it ends `crashed`. A sample finished
-  /// in between starts the count anew.
+  /// How often a cell whose worker died or hung is tried again before it ends `crashed` (`oom` when
+  /// the kernel killed it). A sample finished in between starts the count anew.
   int max_retries = 2;
   /// SIGINT and SIGTERM: once = finish the running samples and stop; twice = stop now.
   bool handle_signals = true;
@@ -68,9 +75,10 @@ struct RunReport {
 /// Plans `cells` against `store`, runs what is missing and returns how it went. Holds the StoreLock
 /// of the database meanwhile. No worker starts when nothing is missing.
 ///
-/// A worker that dies costs its running sample; it is restarted. A cell ends done, failed, oom or
-/// crashed with its reason in the database, and the others go on. Commits are grouped: when no
-/// message is waiting, at the latest after 50 ms.
+/// A worker that dies costs its running sample; it is restarted, from the program file as it was
+/// when the run began. A cell ends done, failed, oom, timeout, crashed or skipped with its reason
+/// in the database, and the others go on. Commits are grouped: when no message is waiting, at the
+/// latest after 50 ms.
 ///
 /// Throws Error(kStore) when the database is locked or cannot be written (workers are stopped, what
 /// was committed stays), Error(kConfig) for unusable options, Error(kCrash) when workers die before

@@ -2,6 +2,7 @@
 // The seam between the runner and what a worker process does: a job in, sample records out.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -26,7 +27,15 @@ struct Job {
   json::object inputs;        ///< the cell's canonical inputs (layout: harness/grid/suite.h, Cell)
   json::object task_options;  ///< as the suite gives them: how to build the task again
   std::vector<JobSample> samples;
+  std::string state_dir = {};  ///< where unfinished samples leave their state; "" for nowhere
+  double state_seconds = 0;    ///< how often
 };
+
+/// Where the unfinished sample `sample_key` leaves its state.
+inline std::filesystem::path state_path(const std::filesystem::path& state_dir,
+                                        const std::string& sample_key) {
+  return state_dir / (sample_key + ".state");
+}
 
 /// Where an executor reports. Both calls may block briefly; they come from one thread.
 class JobSink {

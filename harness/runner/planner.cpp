@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/runner/planner.h"
 
-#include <set>
 #include <utility>
 
 namespace lethe::runner {
 
 Plan plan_jobs(std::span<const grid::Cell> cells, const store::RunStore* store) {
-  Plan plan;
+  std::vector<std::string> keys;  // of all samples of all cells, in order
   for (const auto& cell : cells) {
-    const std::set<std::string> done =
-        store ? store->done_sample_keys(cell.key) : std::set<std::string>();
+    for (const auto& sample : cell.samples) keys.push_back(grid::sample_key(cell.key, sample.hash));
+  }
+  const std::vector<bool> have =
+      store ? store->have_samples(keys) : std::vector<bool>(keys.size(), false);
+
+  Plan plan;
+  std::size_t at = 0;
+  for (const auto& cell : cells) {
     PlannedJob planned;
     planned.length = cell.length;
     for (const auto& sample : cell.samples) {
-      std::string key = grid::sample_key(cell.key, sample.hash);
-      if (done.contains(key)) {
+      if (have[at]) {
         ++planned.samples_cached;
       } else {
-        planned.job.samples.push_back({sample.id, std::move(key), sample.hash, sample.cluster});
+        planned.job.samples.push_back(
+            {sample.id, std::move(keys[at]), sample.hash, sample.cluster});
       }
+      ++at;
     }
     const auto missing = static_cast<std::int64_t>(planned.job.samples.size());
     ++plan.cells_total;

@@ -14,9 +14,24 @@
 
 namespace lethe::runner {
 
+/// A Job before it is sent: what neighbouring cells have in common is held once, so that a plan of
+/// 100,000 cells stays small.
+struct JobDraft {
+  std::string cell_key;
+  std::string label;
+  grid::Shared<std::string> model_path;
+  grid::CellInputs inputs;
+  grid::Shared<json::object> task_options;
+  std::vector<JobSample> samples;
+
+  operator Job() const {
+    return {cell_key, label, model_path.get(), inputs.object(), task_options.get(), samples};
+  }
+};
+
 /// A cell with missing samples.
 struct PlannedJob {
-  Job job;
+  JobDraft job;
   std::int64_t length = 0;          ///< tokens per sample, for progress
   std::int64_t samples_cached = 0;  ///< already in the database
 };
@@ -34,7 +49,8 @@ struct Plan {
 
 /// Compares `cells` with the database; a null `store` means nothing is done yet (`run --dry-run`
 /// before the first run). A cell that ended failed, oom or crashed is wanted again for its missing
-/// samples. Throws Error(kStore) when the database cannot be read.
+/// samples. The database is asked once for all cells. Throws Error(kStore) when the database cannot
+/// be read.
 Plan plan_jobs(std::span<const grid::Cell> cells, const store::RunStore* store);
 
 /// The row of a cell in the database.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/runner/recorder.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "harness/base/host.h"
@@ -28,10 +29,12 @@ std::int64_t Recorder::provenance_id(const store::ProvenanceRecord& worker) {
   prefer(row.version, worker.version);
   prefer(row.git_commit, worker.git_commit);
   prefer(row.compiler, worker.compiler);
+  prefer(row.flags, worker.flags);
   prefer(row.build_type, worker.build_type);
   prefer(row.torch_version, worker.torch_version);
   prefer(row.cpu, worker.cpu);
   prefer(row.device, worker.device);
+  prefer(row.kernel, worker.kernel);
   row.git_dirty = worker.git_dirty;
   row.threads = worker.threads;
   if (row.created_at.empty()) row.created_at = utc_text(options_.clock->unix_ms());
@@ -53,6 +56,13 @@ void Recorder::commit_if_due(bool quiet) {
 void Recorder::commit() {
   if (rows_.empty()) return;
   report_.samples_done += static_cast<std::int64_t>(store_.add_samples(rows_));
+  std::error_code ec;
+  if (std::filesystem::exists(state_dir(), ec)) {
+    for (const auto& row : rows_) {
+      std::filesystem::remove(state_path(state_dir(), row.record.sample_key), ec);
+    }
+    std::filesystem::remove(state_dir(), ec);  // when nothing is left in it
+  }
   rows_.clear();
   for (const auto& event : std::exchange(events_, {})) {
     report_.tokens_done += event.tokens;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between the workers' messages and the database: grouped commits and provenance. Internal.
+// Between the workers' messages and the database: grouped commits and provenance. Internal; `lethe
+// bench harness` measures it.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,9 @@ class Recorder {
   /// old.
   void commit_if_due(bool quiet);
   void commit();
+
+  /// `<db>.states`. A sample's state goes when the sample is stored, the folder with the last one.
+  std::filesystem::path state_dir() const { return store_.path().string() + ".states"; }
 
   void emit(const RunEvent& event);
   void tick();

@@ -75,6 +75,8 @@ Frame job_frame(const Job& job) {
                                 {"model_path", job.model_path},
                                 {"inputs", job.inputs},
                                 {"task_options", job.task_options},
+                                {"state_dir", job.state_dir},
+                                {"state_seconds", job.state_seconds},
                                 {"samples", std::move(samples)}}}},
           {}};
 }
@@ -87,6 +89,8 @@ Job read_job(const Frame& frame) {
   job.model_path = from.string("model_path");
   job.inputs = object_member(from, "inputs");
   job.task_options = object_member(from, "task_options");
+  job.state_dir = from.string("state_dir");
+  job.state_seconds = from.number("state_seconds");
   for (const auto& item : from.array("samples")) {
     ObjectReader sample = reader(item);
     job.samples.push_back({sample.string("id"), sample.string("key"), sample.string("hash"),
@@ -105,10 +109,12 @@ Frame hello_frame(const ProvenanceRecord& provenance) {
                                        {"git_commit", provenance.git_commit},
                                        {"git_dirty", provenance.git_dirty},
                                        {"compiler", provenance.compiler},
+                                       {"flags", provenance.flags},
                                        {"build_type", provenance.build_type},
                                        {"torch_version", provenance.torch_version},
                                        {"cpu", provenance.cpu},
                                        {"device", provenance.device},
+                                       {"kernel", provenance.kernel},
                                        {"threads", provenance.threads}}}},
           {}};
 }
@@ -120,10 +126,12 @@ ProvenanceRecord read_hello(const Frame& frame) {
   out.git_commit = from.string("git_commit");
   out.git_dirty = from.boolean("git_dirty", false);
   out.compiler = from.string("compiler");
+  out.flags = from.string("flags");
   out.build_type = from.string("build_type");
   out.torch_version = from.string("torch_version");
   out.cpu = from.string("cpu");
   out.device = from.string("device");
+  out.kernel = from.string("kernel");
   out.threads = static_cast<int>(from.integer("threads"));
   return out;
 }

@@ -10,6 +10,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
+#include "harness/base/host.h"
 #include "harness/base/version.h"
 #include "harness/runner/framing.h"
 #include "harness/runner/job.h"
@@ -173,6 +174,8 @@ store::ProvenanceRecord facts(const JobExecutor& executor) {
   record.git_commit = program.git_commit;
   record.git_dirty = program.git_dirty;
   record.compiler = program.compiler;
+  record.flags = program.flags;
+  record.kernel = kernel_name();
   record.build_type = program.build_type;
   return record;
 }
@@ -183,6 +186,7 @@ int run_worker(int fd, JobExecutor& executor) {
   // The coordinator decides when to stop; a worker must not outlive it, not even inside a sample.
   std::signal(SIGINT, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_NAME, "lethe-worker");  // the file it runs may be known by a descriptor's number
   Link link(fd);
   try {
     link.send(hello_frame(facts(executor)));

@@ -22,6 +22,7 @@ namespace lethe::runner {
 namespace {
 
 constexpr int kChildSocket = 3;
+constexpr int kChildProgram = 4;
 
 // RAII around the two C structs of posix_spawn.
 struct SpawnActions {
@@ -39,19 +40,6 @@ struct SpawnActions {
   SpawnActions& operator=(const SpawnActions&) = delete;
 };
 
-std::vector<std::string> merged_environment(const std::vector<std::string>& added) {
-  std::vector<std::string> out;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text(*entry);
-    const auto name = text.substr(0, text.find('=') + 1);
-    bool replaced = false;
-    for (const auto& other : added) replaced = replaced || other.starts_with(name);
-    if (!replaced) out.emplace_back(text);
-  }
-  out.insert(out.end(), added.begin(), added.end());
-  return out;
-}
-
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> out;
   for (auto& text : texts) out.push_back(text.data());
@@ -61,9 +49,24 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
+FrozenProgram::FrozenProgram(const std::filesystem::path& path) {
+  const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (opened >= 0) {
+    // Above the numbers that the child's descriptors are moved to.
+    fd_ = fcntl(opened, F_DUPFD_CLOEXEC, 16);
+    ::close(opened);
+  }
+  if (fd_ >= 0) return;
+  throw Error(ErrorKind::kConfig, "cannot start the worker '" + path.string() + "': " +
+                                      std::strerror(errno) + "; build it with ./lethe setup");
+}
+
+FrozenProgram::~FrozenProgram() {
+  ::close(fd_);
+}
+
 WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
-                             const std::vector<std::string>& environment,
-                             const std::filesystem::path& log)
+                             const std::filesystem::path& log, const FrozenProgram* program)
     : log_(log) {
   const int log_fd = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
   if (log_fd < 0) {
@@ -88,7 +91,9 @@ WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
   posix_spawn_file_actions_adddup2(&actions.files, log_fd, 1);
   posix_spawn_file_actions_adddup2(&actions.files, log_fd, 2);
   posix_spawn_file_actions_adddup2(&actions.files, ends[1], kChildSocket);
-  posix_spawn_file_actions_addclosefrom_np(&actions.files, kChildSocket + 1);
+  if (program) posix_spawn_file_actions_adddup2(&actions.files, program->fd(), kChildProgram);
+  posix_spawn_file_actions_addclosefrom_np(&actions.files,
+                                           (program ? kChildProgram : kChildSocket) + 1);
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
@@ -100,9 +105,10 @@ WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
 
   std::vector<std::string> arguments = command;
   arguments.push_back(std::to_string(kChildSocket));
-  std::vector<std::string> variables = merged_environment(environment);
-  const int rc = posix_spawnp(&pid_, arguments.front().c_str(), &actions.files, &actions.attributes,
-                              pointers(arguments).data(), pointers(variables).data());
+  const std::string file =
+      program ? "/proc/self/fd/" + std::to_string(kChildProgram) : arguments.front();
+  const int rc = posix_spawnp(&pid_, file.c_str(), &actions.files, &actions.attributes,
+                              pointers(arguments).data(), environ);
   ::close(ends[1]);
   ::close(log_fd);
   if (rc != 0) {
@@ -183,6 +189,10 @@ std::string WorkerProcess::describe_end() const {
   const std::string line = last_log_line();
   if (!line.empty()) text += "; last line of " + log_.filename().string() + ": " + line;
   return text;
+}
+
+bool WorkerProcess::ended_by_sigkill() const {
+  return WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL;
 }
 
 std::string WorkerProcess::last_log_line() const {

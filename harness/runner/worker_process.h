@@ -13,16 +13,32 @@
 
 namespace lethe::runner {
 
+/// A program file held open: workers started from it run the same bytes when the file has been
+/// replaced meanwhile (a rebuild during a run).
+class FrozenProgram {
+ public:
+  /// Throws Error(kConfig) when there is no such program.
+  explicit FrozenProgram(const std::filesystem::path& path);
+  ~FrozenProgram();
+  FrozenProgram(const FrozenProgram&) = delete;
+  FrozenProgram& operator=(const FrozenProgram&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
 /// Starts the process in the constructor; kills and reaps it in the destructor.
 class WorkerProcess {
  public:
   /// The child gets its end of the socket as descriptor 3 (appended to `command` as "3"), an own
   /// process group (Ctrl-C on the terminal is for the coordinator alone), no standard input, and
-  /// stdout and stderr appended to `log`. No other descriptor of this process reaches it.
+  /// stdout and stderr appended to `log`. No other descriptor of this process reaches it, but that
+  /// of `program` where it is given: then that is run, and the first word of `command` is its name.
   /// Throws Error(kConfig) when the program cannot be started, Error(kStore) when the log cannot be
   /// written.
-  WorkerProcess(const std::vector<std::string>& command,
-                const std::vector<std::string>& environment, const std::filesystem::path& log);
+  WorkerProcess(const std::vector<std::string>& command, const std::filesystem::path& log,
+                const FrozenProgram* program = nullptr);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -48,6 +64,7 @@ class WorkerProcess {
   void wait_or_kill(double seconds);
   /// "exit code 3" or "signal SIGSEGV", with the last line of its log. After it has ended.
   std::string describe_end() const;
+  bool ended_by_sigkill() const;
 
  private:
   std::string last_log_line() const;

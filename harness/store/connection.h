@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "harness/base/clock.h"
@@ -17,14 +18,19 @@ class Exception;
 namespace lethe::store {
 
 /// Opens an existing database of ours for reading. A file in WAL mode in a folder that cannot be
-/// written is read as immutable.
+/// written is read as immutable; a file of an older schema as a migrated copy in memory.
 std::unique_ptr<SQLite::Database> open_to_read(const std::filesystem::path& path,
-                                               std::chrono::milliseconds busy_timeout);
+                                               std::chrono::milliseconds busy_timeout,
+                                               const Clock& clock);
 
-/// Opens, or creates with the current schema, a database for writing: WAL, foreign keys.
+/// Opens, or creates with the current schema, a database for writing: WAL, foreign keys. An
+/// existing one is checked for damage (see upgrade.h) and migrated to the current schema.
 std::unique_ptr<SQLite::Database> open_to_write(const std::filesystem::path& path,
                                                 std::chrono::milliseconds busy_timeout,
                                                 const Clock& clock);
+
+/// "FILE is damaged (DETAIL); " and what to do about it.
+std::string damaged_message(const std::filesystem::path& path, std::string_view detail);
 
 /// Error(kStore) for what SQLite says; `doing` is a verb phrase ("storing samples").
 /// Error(kResource) when memory ran out, Error(kInternal) for a broken constraint.

@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 
+#include "harness/base/text.h"
+
 namespace lethe::store {
 namespace {
 
@@ -150,9 +152,32 @@ json::value column(sqlite3_stmt* statement, int index) {
   }
 }
 
+// While it lives, statements of the connection end with SQLITE_INTERRUPT when the time is over.
+class TimeLimit {
+ public:
+  TimeLimit(sqlite3& db, std::chrono::milliseconds limit)
+      : db_(db), end_(std::chrono::steady_clock::now() + limit) {
+    constexpr int kStepsBetweenLooks = 10'000;  // well below a millisecond
+    if (limit.count() > 0) sqlite3_progress_handler(&db_, kStepsBetweenLooks, over, this);
+  }
+  ~TimeLimit() { sqlite3_progress_handler(&db_, 0, nullptr, nullptr); }
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
+
+ private:
+  static int over(void* self) {
+    return std::chrono::steady_clock::now() >= static_cast<TimeLimit*>(self)->end_ ? 1 : 0;
+  }
+
+  sqlite3& db_;
+  std::chrono::steady_clock::time_point end_;
+};
+
 }  // namespace
 
-QueryResult run_query(sqlite3& db, std::string_view sql, std::span<const json::value> parameters) {
+QueryResult run_query(sqlite3& db, std::string_view sql, std::span<const json::value> parameters,
+                      std::chrono::milliseconds limit) {
+  const TimeLimit time_limit(db, limit);
   const StatementPtr statement = prepare(db, sql);
   const int wanted = sqlite3_bind_parameter_count(statement.get());
   if (wanted != static_cast<int>(parameters.size())) {
@@ -173,6 +198,12 @@ QueryResult run_query(sqlite3& db, std::string_view sql, std::span<const json::v
     auto& row = result.rows.emplace_back();
     row.reserve(static_cast<std::size_t>(columns));
     for (int i = 0; i < columns; ++i) row.push_back(column(statement.get(), i));
+  }
+  if (code == SQLITE_INTERRUPT) {
+    refuse("stopped at the time limit of " +
+               fixed(std::chrono::duration<double>(limit).count(), 1) +
+               " s; ask for less, or raise it (--time-limit SECONDS, 0 for none)",
+           sql);
   }
   if (code != SQLITE_DONE) fail(SQLite::Exception(&db, code), sql);
   return result;

@@ -9,7 +9,7 @@
 
 namespace lethe::store {
 
-/// How a cell ended (DESIGN §5.3). Stored as text: "pending", "running", "done", "failed", …
+/// How a cell ended. Stored as text: "pending", "running", "done", "failed", …
 enum class CellStatus { kPending, kRunning, kDone, kFailed, kOom, kTimeout, kCrashed, kSkipped };
 std::string to_string(CellStatus status);
 /// Reads what to_string() writes. Throws Error(kStore) for any other text.
@@ -68,15 +68,17 @@ struct SampleRecord {
 struct ProvenanceRecord {
   std::string created_at;  ///< UTC
   std::string version;
-  std::string git_commit;
+  std::string git_commit;  ///< not empty; "unknown" where the build does not know it
   bool git_dirty = false;
   std::string compiler;
+  std::string flags;  ///< of the compiler, without paths
   std::string build_type;
   std::string torch_version;  ///< as reported at run time by the worker
   std::string cpu;
   std::string device;
   int threads = 0;
   std::string host;
+  std::string kernel;  ///< "Linux 6.1.0-18-amd64"
   std::string command;
   std::string suite_sha256;
 };

@@ -3,11 +3,14 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "harness/store/connection.h"
 #include "harness/store/nll_trace.h"
 #include "harness/store/query.h"
+#include "harness/store/sample_writer.h"
 
 namespace lethe::store {
 
@@ -16,6 +19,7 @@ struct RunStore::State {
   OpenMode mode;
   const Clock* clock;
   std::unique_ptr<SQLite::Database> db;
+  std::unique_ptr<SampleWriter> samples = {};  // after db: its statements go first
 
   // Runs `body` with SQLite's errors turned into ours.
   template <typename Body>
@@ -93,47 +97,6 @@ StoredCell read_cell(SQLite::Statement& row) {
   return out;
 }
 
-void bind_sample(SQLite::Statement& insert, const SampleRow& row, const std::string& trace,
-                 const std::string& now) {
-  const SampleRecord& record = row.record;
-  int index = 0;
-  insert.bind(++index, row.cell_key);
-  insert.bind(++index, row.provenance_id);
-  insert.bind(++index, record.sample_key);
-  insert.bind(++index, record.sample_id);
-  insert.bind(++index, record.sample_hash);
-  insert.bind(++index, record.cluster);
-  insert.bind(++index, record.tokens_in);
-  insert.bind(++index, record.tokens_cut);
-  insert.bind(++index, record.tokens_shared);
-  insert.bind(++index, record.bos_count);
-  insert.bind(++index, record.tokens_scored);
-  bind_optional(insert, ++index, record.nll_sum);
-  bind_optional(insert, ++index, record.score);
-  insert.bind(++index, record.output);
-  if (record.nll_trace.empty()) {
-    insert.bind(++index);
-  } else {
-    insert.bindNoCopy(++index, trace.data(), static_cast<int>(trace.size()));
-  }
-  insert.bind(++index, record.tokens_seen);
-  insert.bind(++index, record.tokens_evicted);
-  insert.bind(++index, record.kept_min);
-  insert.bind(++index, record.kept_max);
-  if (record.layers.empty()) {
-    insert.bind(++index);
-  } else {
-    insert.bind(++index, record.layers);
-  }
-  insert.bind(++index, record.kv_bytes);
-  insert.bind(++index, record.peak_bytes);
-  bind_optional(insert, ++index, record.ttft_ms);
-  bind_optional(insert, ++index, record.prefill_tokens_per_s);
-  bind_optional(insert, ++index, record.decode_tokens_per_s);
-  insert.bind(++index, record.seconds);
-  insert.bind(++index, now);
-}
-
 }  // namespace
 
 RunStore::RunStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -144,7 +107,7 @@ RunStore& RunStore::operator=(RunStore&&) noexcept = default;
 RunStore RunStore::open(const std::filesystem::path& path, OpenMode mode, OpenOptions options,
                         const Clock& clock) {
   auto state = std::make_unique<State>(State{path, mode, &clock, nullptr});
-  state->db = mode == OpenMode::kReadOnly ? open_to_read(path, options.busy_timeout)
+  state->db = mode == OpenMode::kReadOnly ? open_to_read(path, options.busy_timeout, clock)
                                           : open_to_write(path, options.busy_timeout, clock);
   return RunStore(std::move(state));
 }
@@ -160,21 +123,23 @@ OpenMode RunStore::mode() const {
 std::int64_t RunStore::begin_run(const ProvenanceRecord& record) {
   return state_->written("storing provenance", [&](SQLite::Database& db) {
     SQLite::Statement insert(db, R"sql(
-      INSERT INTO provenance (created_at, version, git_commit, git_dirty, compiler, build_type,
-        torch_version, cpu, device, threads, host, command, suite_sha256)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+      INSERT INTO origin (created_at, version, git_commit, git_dirty, compiler, flags, build_type,
+        torch_version, cpu, device, threads, host, kernel, command, suite_sha256)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
     int index = 0;
     insert.bind(++index, record.created_at.empty() ? state_->now() : record.created_at);
     insert.bind(++index, record.version);
     insert.bind(++index, record.git_commit);
     insert.bind(++index, record.git_dirty ? 1 : 0);
     insert.bind(++index, record.compiler);
+    insert.bind(++index, record.flags);
     insert.bind(++index, record.build_type);
     insert.bind(++index, record.torch_version);
     insert.bind(++index, record.cpu);
     insert.bind(++index, record.device);
     insert.bind(++index, record.threads);
     insert.bind(++index, record.host);
+    insert.bind(++index, record.kernel);
     insert.bind(++index, record.command);
     insert.bind(++index, record.suite_sha256);
     insert.exec();
@@ -252,26 +217,42 @@ std::set<std::string> RunStore::done_sample_keys(std::string_view cell_key) cons
   });
 }
 
+std::vector<bool> RunStore::have_samples(std::span<const std::string> keys) const {
+  return state_->guarded("reading samples", [&](SQLite::Database& db) {
+    std::vector<bool> have(keys.size());
+    // Rows are numbered from 1 and never removed, so the largest number is their count.
+    const auto stored = db.execAndGet("SELECT coalesce(max(id), 0) FROM sample").getInt64();
+    constexpr std::int64_t kScanFactor = 20;  // a step of a scan to a look-up, roughly
+    if (static_cast<std::int64_t>(keys.size()) * kScanFactor < stored) {
+      SQLite::Statement select(db, "SELECT 1 FROM sample WHERE sample_key = ?");
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        select.reset();
+        select.bindNoCopy(1, keys[i]);
+        have[i] = select.executeStep();
+      }
+      return have;
+    }
+    std::vector<std::uint32_t> sorted(keys.size());
+    std::iota(sorted.begin(), sorted.end(), 0U);
+    std::sort(sorted.begin(), sorted.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return keys[a] < keys[b]; });
+    SQLite::Statement select(db, "SELECT sample_key FROM sample ORDER BY sample_key");
+    auto next = sorted.begin();
+    while (next != sorted.end() && select.executeStep()) {
+      const auto column = select.getColumn(0);
+      const std::string_view stored_key(column.getText(),
+                                        static_cast<std::size_t>(column.getBytes()));
+      while (next != sorted.end() && keys[*next] < stored_key) ++next;
+      for (; next != sorted.end() && keys[*next] == stored_key; ++next) have[*next] = true;
+    }
+    return have;
+  });
+}
+
 std::size_t RunStore::add_samples(std::span<const SampleRow> rows) {
   return state_->written("storing samples", [&](SQLite::Database& db) {
-    const std::string now = state_->now();
-    SQLite::Statement insert(db, R"sql(
-      INSERT INTO sample (cell_id, provenance_id, sample_key, sample_id, sample_hash, cluster,
-        tokens_in, tokens_cut, tokens_shared, bos_count, tokens_scored, nll_sum, score, output, nll_trace,
-        tokens_seen, tokens_evicted, kept_min, kept_max, layers, kv_bytes, peak_bytes, ttft_ms,
-        prefill_tokens_per_s, decode_tokens_per_s, seconds, created_at)
-      VALUES ((SELECT id FROM cell WHERE key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-        ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (sample_key) DO NOTHING)sql");
-    std::size_t added = 0;
-    for (const auto& row : rows) {
-      const std::string trace =
-          row.record.nll_trace.empty() ? std::string() : encode_nll_trace(row.record.nll_trace);
-      insert.reset();
-      bind_sample(insert, row, trace, now);
-      added += static_cast<std::size_t>(insert.exec());
-    }
-    return added;
+    if (!state_->samples) state_->samples = std::make_unique<SampleWriter>(db);
+    return state_->samples->add(rows, state_->now());
   });
 }
 
@@ -329,9 +310,10 @@ std::vector<float> RunStore::read_nll_trace(std::string_view sample_key) const {
   });
 }
 
-QueryResult RunStore::query(std::string_view sql, std::span<const json::value> parameters) const {
+QueryResult RunStore::query(std::string_view sql, std::span<const json::value> parameters,
+                            std::chrono::milliseconds limit) const {
   return state_->guarded("running a query", [&](SQLite::Database& db) {
-    return run_query(*db.getHandle(), sql, parameters);
+    return run_query(*db.getHandle(), sql, parameters, limit);
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The result database: one writer, any number of readers (DESIGN §5; tables in
-// docs/store-schema.md).
+// The result database: one writer, any number of readers; tables in
+// docs/store-schema.md.
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,13 @@
 namespace lethe::store {
 
 enum class OpenMode {
-  kReadWriteCreate,  ///< the coordinator: creates the file and its tables where they are missing
-  kReadOnly,         ///< everyone else: the file has to exist and is never changed
+  /// The coordinator: creates the file and its tables where they are missing, brings one of an
+  /// older schema up to date, and checks files up to 256 MiB for damage first (reading larger ones
+  /// through at every start would take longer than many a run).
+  kReadWriteCreate,
+  /// Everyone else: the file has to exist and is never changed. One of an older schema is migrated
+  /// in memory, which takes as much of it as the file is large; later rows are not seen there.
+  kReadOnly,
 };
 
 struct OpenOptions {
@@ -57,9 +62,9 @@ struct QueryResult {
 /// An open result database. Movable; use from one thread at a time.
 ///
 /// Every function throws Error(kStore) with the file's name: not a database or damaged, made by
-/// another program, of a newer schema, read-only file or folder, locked by another writer, disk
-/// full, missing in read-only mode. A write that throws leaves the database as it was before the
-/// call.
+/// another program, of a newer schema, of an older one while a run is at work on it, read-only file
+/// or folder, locked by another writer, disk full, missing in read-only mode. A write that throws
+/// leaves the database as it was before the call.
 class RunStore {
  public:
   static RunStore open(const std::filesystem::path& path, OpenMode mode, OpenOptions options = {},
@@ -85,6 +90,10 @@ class RunStore {
   /// Keys of the samples of a cell that are in the database.
   std::set<std::string> done_sample_keys(std::string_view cell_key) const;
 
+  /// For each sample key whether a row with it is stored. One pass over the stored keys, or one
+  /// look-up per key where far fewer are asked for than stored.
+  std::vector<bool> have_samples(std::span<const std::string> keys) const;
+
   /// Stores samples in one transaction. A sample key that is there already is ignored. Returns how
   /// many rows were new. Throws Error(kInternal) when a row names no stored cell or provenance.
   std::size_t add_samples(std::span<const SampleRow> rows);
@@ -104,8 +113,10 @@ class RunStore {
 
   /// Runs one reading statement with `parameters` bound to ?1, ?2, … Refuses, with Error(kUsage),
   /// statements that write, attach files or come in a batch; SQLite's own complaint about the SQL
-  /// is an Error(kUsage) that quotes the statement.
-  QueryResult query(std::string_view sql, std::span<const json::value> parameters = {}) const;
+  /// is an Error(kUsage) that quotes the statement. So is running for longer than `limit` (zero:
+  /// no limit).
+  QueryResult query(std::string_view sql, std::span<const json::value> parameters = {},
+                    std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
 
  private:
   struct State;

@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/store/schema.h"
 
+#include <array>
+#include <cstddef>
+
 namespace lethe::store {
 
-// Statistics of the view `metric`, spelled out in docs/store-schema.md. With clusters c = 1..G,
-// S_c = sum of nll_sum and T_c = sum of tokens_scored in c, m = sum S_c / sum T_c:
-//   mean_nll = m           stderr = sqrt(G/(G-1) * sum (S_c - m T_c)^2) / sum T_c   (ratio
-//   estimator) ppl      = exp(m)      stderr = exp(m) * stderr(mean_nll) (delta method) ppl_book =
-//   mean of exp(S_c/T_c) over clusters, stderr = sample deviation / sqrt(G) score    = mean of
-//   score over samples, stderr = sqrt(G/(G-1) * sum_c (sum_i (x_i - mean))^2) / n
-// Deviations are summed in a second pass: sums of squares would cancel.
-const char* const kSchemaSql = R"sql(
+const char* const kTablesSql = R"sql(
 CREATE TABLE meta (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE provenance (
+CREATE TABLE origin (
   id            INTEGER PRIMARY KEY,
   created_at    TEXT NOT NULL,
   version       TEXT NOT NULL,
-  git_commit    TEXT NOT NULL,
+  git_commit    TEXT NOT NULL CHECK (git_commit <> ''),
   git_dirty     INTEGER NOT NULL CHECK (git_dirty IN (0, 1)),
   compiler      TEXT NOT NULL,
+  flags         TEXT NOT NULL,
   build_type    TEXT NOT NULL,
   torch_version TEXT NOT NULL,
   cpu           TEXT NOT NULL,
   device        TEXT NOT NULL,
   threads       INTEGER NOT NULL,
   host          TEXT NOT NULL,
+  kernel        TEXT NOT NULL,
   command       TEXT NOT NULL,
   suite_sha256  TEXT NOT NULL
 ) STRICT;
@@ -47,7 +45,7 @@ CREATE TABLE cell (
   dtype      TEXT NOT NULL,
   kv_dtype   TEXT NOT NULL,
   seed       INTEGER NOT NULL,
-  inputs     TEXT NOT NULL CHECK (json_valid(inputs)),
+  inputs     TEXT NOT NULL CHECK (json_valid(inputs) AND json_extract(inputs, '$.model') IS NOT NULL),
   n_samples  INTEGER NOT NULL CHECK (n_samples >= 0),
   status     TEXT NOT NULL DEFAULT 'pending' CHECK (status IN
              ('pending', 'running', 'done', 'failed', 'oom', 'timeout', 'crashed', 'skipped')),
@@ -67,7 +65,7 @@ CREATE INDEX suite_cell_by_cell ON suite_cell (cell_id);
 CREATE TABLE sample (
   id                   INTEGER PRIMARY KEY,
   cell_id              INTEGER NOT NULL REFERENCES cell (id),
-  provenance_id        INTEGER NOT NULL REFERENCES provenance (id),
+  provenance_id        INTEGER NOT NULL REFERENCES origin (id),
   sample_key           TEXT NOT NULL UNIQUE CHECK (length(sample_key) = 64),
   sample_id            TEXT NOT NULL,
   sample_hash          TEXT NOT NULL,
@@ -98,7 +96,16 @@ CREATE TABLE sample (
 CREATE INDEX sample_by_provenance ON sample (provenance_id);
 CREATE INDEX sample_by_cluster ON sample (cell_id, cluster, sample_id);
 CREATE INDEX cell_by_status ON cell (status);
+)sql";
 
+// Statistics of the view `metric`, spelled out in docs/store-schema.md. With clusters c = 1..G,
+// S_c = sum of nll_sum and T_c = sum of tokens_scored in c, m = sum S_c / sum T_c:
+//   mean_nll = m           stderr = sqrt(G/(G-1) * sum (S_c - m T_c)^2) / sum T_c   (ratio
+//   estimator) ppl      = exp(m)      stderr = exp(m) * stderr(mean_nll) (delta method) ppl_book =
+//   mean of exp(S_c/T_c) over clusters, stderr = sample deviation / sqrt(G) score    = mean of
+//   score over samples, stderr = sqrt(G/(G-1) * sum_c (sum_i (x_i - mean))^2) / n
+// Deviations are summed in a second pass: sums of squares would cancel.
+const char* const kViewsSql = R"sql(
 CREATE VIEW cells AS
 SELECT cell.key AS cell_key, cell.suite, cell.task, cell.model, cell.policy, cell.budget,
        cell.schedule, cell.positions, cell.length, cell.dtype, cell.kv_dtype, cell.seed, cell.status,
@@ -123,6 +130,17 @@ CREATE VIEW failures AS
 SELECT cell_key, suite, task, model, policy, budget, schedule, positions, length, dtype, seed, status,
        reason, n_samples, samples_done, updated_at
 FROM cells WHERE status IN ('failed', 'oom', 'timeout', 'crashed', 'skipped');
+
+CREATE VIEW provenance AS
+SELECT origin.id, origin.created_at, origin.version, origin.git_commit, origin.git_dirty,
+       origin.compiler, origin.flags, origin.build_type, origin.torch_version, origin.cpu,
+       origin.device, origin.threads, origin.host, origin.kernel, origin.command,
+       origin.suite_sha256, coalesce(rows_of.samples, 0) AS samples, rows_of.first_sample,
+       rows_of.last_sample
+FROM origin LEFT JOIN (
+  SELECT provenance_id, count(*) AS samples, min(created_at) AS first_sample,
+         max(created_at) AS last_sample
+  FROM sample GROUP BY provenance_id) rows_of ON rows_of.provenance_id = origin.id;
 
 CREATE VIEW metric AS
 WITH
@@ -186,5 +204,74 @@ FROM results
 JOIN cell ON cell.key = results.cell_key
 JOIN suite_cell ON suite_cell.cell_id = cell.id;
 )sql";
+
+namespace {
+
+// Frozen: what version 2 changed. SQLite cannot add a CHECK to a table, so the two small tables are
+// made anew; `sample` keeps its pages, only its reference follows the new name.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE provenance RENAME TO origin;
+CREATE TABLE origin_2 (
+  id            INTEGER PRIMARY KEY,
+  created_at    TEXT NOT NULL,
+  version       TEXT NOT NULL,
+  git_commit    TEXT NOT NULL CHECK (git_commit <> ''),
+  git_dirty     INTEGER NOT NULL CHECK (git_dirty IN (0, 1)),
+  compiler      TEXT NOT NULL,
+  flags         TEXT NOT NULL,
+  build_type    TEXT NOT NULL,
+  torch_version TEXT NOT NULL,
+  cpu           TEXT NOT NULL,
+  device        TEXT NOT NULL,
+  threads       INTEGER NOT NULL,
+  host          TEXT NOT NULL,
+  kernel        TEXT NOT NULL,
+  command       TEXT NOT NULL,
+  suite_sha256  TEXT NOT NULL
+) STRICT;
+INSERT INTO origin_2
+SELECT id, created_at, version, CASE git_commit WHEN '' THEN 'unknown' ELSE git_commit END,
+       git_dirty, compiler, '', build_type, torch_version, cpu, device, threads, host, '', command,
+       suite_sha256
+FROM origin;
+DROP TABLE origin;
+ALTER TABLE origin_2 RENAME TO origin;
+
+CREATE TABLE cell_2 (
+  id         INTEGER PRIMARY KEY,
+  key        TEXT NOT NULL UNIQUE CHECK (length(key) = 64),
+  suite      TEXT NOT NULL,
+  task       TEXT NOT NULL,
+  model      TEXT NOT NULL,
+  policy     TEXT NOT NULL,
+  budget     INTEGER CHECK (budget >= 1),
+  schedule   TEXT NOT NULL,
+  positions  TEXT NOT NULL,
+  length     INTEGER NOT NULL,
+  dtype      TEXT NOT NULL,
+  kv_dtype   TEXT NOT NULL,
+  seed       INTEGER NOT NULL,
+  inputs     TEXT NOT NULL CHECK (json_valid(inputs) AND json_extract(inputs, '$.model') IS NOT NULL),
+  n_samples  INTEGER NOT NULL CHECK (n_samples >= 0),
+  status     TEXT NOT NULL DEFAULT 'pending' CHECK (status IN
+             ('pending', 'running', 'done', 'failed', 'oom', 'timeout', 'crashed', 'skipped')),
+  reason     TEXT,
+  error_kind INTEGER,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+) STRICT;
+INSERT INTO cell_2 SELECT * FROM cell;
+DROP TABLE cell;
+ALTER TABLE cell_2 RENAME TO cell;
+CREATE INDEX cell_by_status ON cell (status);
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion - 1> kMigrations = {kVersion2};
+
+}  // namespace
+
+const char* migration_sql(int from) {
+  return kMigrations.at(static_cast<std::size_t>(from) - 1);
+}
 
 }  // namespace lethe::store

@@ -50,7 +50,7 @@ class LlamaModel final : public Model {
         break;
       }
     }
-    result.seconds =
+    result.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
   }

@@ -18,7 +18,7 @@
 namespace lethe::models {
 
 /// Precision of products. Softmax, scores, norms and accumulation are float32 for kFloat32 and
-/// kBFloat16, float64 for kFloat64 (DESIGN §1).
+/// kBFloat16, float64 for kFloat64.
 enum class DType { kFloat32, kBFloat16, kFloat64 };
 /// "float32", "bfloat16", "float64". Throws Error(kConfig) with a suggestion.
 DType parse_dtype(std::string_view text);
@@ -55,6 +55,20 @@ class EvaluationObserver {
   virtual void scored(std::int64_t /*step*/, double /*nll*/) {}
 };
 
+/// Where a long evaluation leaves its state, to go on after a kill (scan). Called from the thread
+/// of evaluate().
+class StateKeeper {
+ public:
+  virtual ~StateKeeper() = default;
+  /// What an unfinished evaluation left. One of another text, model or options is not used, nor is
+  /// a damaged one: then the evaluation begins anew, and refused() says why.
+  virtual std::optional<std::string> load() = 0;
+  virtual void refused(const std::string& /*why*/) {}
+  /// Whether to save now. Asked after every chunk.
+  virtual bool due() = 0;
+  virtual void save(const std::string& state) = 0;
+};
+
 struct EvaluateOptions {
   std::optional<std::int64_t> budget;  ///< tokens kept per layer, counted after eviction
   Path path = Path::kScan;
@@ -66,6 +80,7 @@ struct EvaluateOptions {
   EvaluationObserver* observer = nullptr;
   /// Shares the tokens before the first eviction with other evaluations of the same text (scan).
   PrefixCache* prefixes = nullptr;
+  StateKeeper* keeper = nullptr;  ///< after a resume the observer misses earlier evictions
   /// Called after every chunk (scan) or every few tokens (step) with the tokens done so far.
   std::function<void(std::int64_t)> progress;
   /// Polled at the same points; true ends the evaluation with Error(kInterrupted).
@@ -73,12 +88,12 @@ struct EvaluateOptions {
 };
 
 struct EvaluateResult {
-  std::vector<double> nll;         ///< [tokens - 1], nats
-  std::vector<LayerStats> layers;  ///< [n_layers]
-  std::int64_t kv_bytes = 0;       ///< live keys and values at the end, from the tensors
-  std::int64_t peak_kv_bytes = 0;  ///< largest live keys and values at any time
-  std::int64_t shared_tokens = 0;  ///< taken from `prefixes`, not computed
-  double seconds = 0;
+  std::vector<double> nll;                 ///< [tokens - 1], nats
+  std::vector<LayerStats> layers;          ///< [n_layers]
+  std::int64_t kv_bytes = 0;               ///< live keys and values at the end, from the tensors
+  std::int64_t peak_kv_bytes = 0;          ///< largest live keys and values at any time
+  std::int64_t shared_tokens = 0;          ///< taken from `prefixes`, not computed
+  double seconds = 0;                      ///< those before a resume included
   std::vector<std::vector<float>> logits;  ///< one row per logit_rows entry
 };
 

@@ -115,6 +115,43 @@ void LayerCache::release_freed() {
   }
 }
 
+void LayerCache::save(StateWriter& out, const std::string& prefix) const {
+  for (const auto& slots : awaiting_release_) LETHE_ASSERT(slots.empty(), "saved inside a block");
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    const std::string table = prefix + std::to_string(t) + ".";
+    tables_[t].save(out, table);
+    if (keep_key_norms_) out.put(table + "slot_norms", slot_norms_[t]);
+  }
+  const auto bytes = [&](const at::Tensor& tensor) {
+    const at::Tensor used = tensor.narrow(1, 0, high_water()).contiguous();
+    return std::string(static_cast<const char*>(used.const_data_ptr()), used.nbytes());
+  };
+  for (const auto& [name, tensor] : {std::pair("keys", keys_), std::pair("values", values_)}) {
+    const std::string raw = bytes(tensor);
+    out.put(prefix + name, std::span<const char>(raw));
+  }
+  out.put_value(prefix + "peak_live_bytes", peak_live_bytes_);
+}
+
+void LayerCache::load(const StateReader& in, const std::string& prefix) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    const std::string table = prefix + std::to_string(t) + ".";
+    tables_[t].load(in, table);
+    if (keep_key_norms_) slot_norms_[t] = in.get<float>(table + "slot_norms");
+  }
+  for (const auto& [name, tensor] : {std::pair("keys", keys_), std::pair("values", values_)}) {
+    const auto raw = in.get<char>(prefix + name);
+    const at::Tensor used = tensor.narrow(1, 0, high_water());
+    if (raw.size() != static_cast<std::size_t>(used.numel()) * used.element_size()) {
+      throw Error(ErrorKind::kData, "state: " + prefix + name + " is of a cache of another shape");
+    }
+    at::Tensor source = at::empty(used.sizes(), used.options());
+    std::copy(raw.begin(), raw.end(), static_cast<char*>(source.mutable_data_ptr()));
+    used.copy_(source);
+  }
+  peak_live_bytes_ = in.get_value<std::int64_t>(prefix + "peak_live_bytes");
+}
+
 std::int64_t LayerCache::live_bytes() const {
   const std::int64_t heads_per_table =
       shape_.n_kv_heads / static_cast<std::int64_t>(tables_.size());

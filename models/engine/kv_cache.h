@@ -41,6 +41,12 @@ class LayerCache {
   /// Lets new tokens overwrite the slots freed by apply() since the last call.
   void release_freed();
 
+  /// Between two blocks (nothing awaits release). Slots keep their places, so that sums over them
+  /// keep their order and their bits.
+  void save(StateWriter& out, const std::string& prefix) const;
+  /// Into a cache of the same shape. Throws Error(kData) on what save() cannot have written.
+  void load(const StateReader& in, const std::string& prefix);
+
   /// Bytes of the live keys and values: sum over KV heads of live x 2 x head_dim x element size.
   std::int64_t live_bytes() const;
   /// Largest live_bytes() so far; counted when a token becomes live, before anything leaves.

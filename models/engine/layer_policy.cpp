@@ -80,6 +80,16 @@ const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
   return freed;
 }
 
+void LayerPolicy::save(StateWriter& out, const std::string& prefix) const {
+  out.put_value(prefix + "evicted", evicted_);
+  policy_->save(out, prefix + "policy.");
+}
+
+void LayerPolicy::load(const StateReader& in, const std::string& prefix) {
+  evicted_ = in.get_value<std::int64_t>(prefix + "evicted");
+  policy_->load(in, prefix + "policy.");
+}
+
 LayerStats LayerPolicy::finish(std::int64_t seen, const LayerCache& cache) const {
   LayerStats stats;
   stats.seen = seen;

@@ -39,6 +39,8 @@ class LayerPolicy {
   /// nothing left), valid until the next call.
   const std::vector<std::vector<std::int32_t>>& after_token(std::int64_t step, LayerCache& cache,
                                                             const AttentionOf& attention);
+  void save(StateWriter& out, const std::string& prefix) const;
+  void load(const StateReader& in, const std::string& prefix);
   /// Final counts; also reports the kept sets to the observer.
   LayerStats finish(std::int64_t seen, const LayerCache& cache) const;
 

@@ -5,7 +5,12 @@
 
 #include <ATen/ATen.h>
 
+#include "harness/base/clock.h"
 #include "harness/base/error.h"
+#include "harness/base/hash.h"
+#include "harness/base/json.h"
+#include "harness/base/state_file.h"
+#include "harness/base/version.h"
 #include "models/engine/block_attention.h"
 #include "models/engine/sequence.h"
 #include "models/engine/shared_prefix.h"
@@ -17,6 +22,9 @@ namespace {
 // same bits whether it is computed in a chunk of 2,048 rows or of fewer.
 constexpr std::int64_t kSharedRows = 64;
 
+// A larger cache (the full one of a very long text) takes longer to write than to compute again.
+constexpr std::int64_t kMostStateBytes = std::int64_t{2} << 30;
+
 /// One evaluation on its way through the text.
 class Scan {
  public:
@@ -25,6 +33,7 @@ class Scan {
       : decoder_(decoder),
         tokens_(tokens),
         options_(options),
+        policy_text_(policy.text),
         count_(static_cast<std::int64_t>(tokens.size())),
         block_rows_(std::min(options.block_rows, count_)),
         layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
@@ -33,13 +42,76 @@ class Scan {
   }
 
   EvaluateResult run() {
-    std::int64_t first = replay_prefix();
-    while (first < count_) first += chunk(first);
+    std::int64_t first = resume();
+    if (first == 0) first = replay_prefix();
+    while (first < count_) {
+      first += chunk(first);
+      if (options_.keeper && first < count_ && options_.keeper->due()) save(first);
+    }
     finish_sequence(layers_, count_, result_);
+    result_.seconds = seconds_before_;
     return std::move(result_);
   }
 
  private:
+  // What a saved state belongs to: everything that decides the bits that follow.
+  std::string identity() const {
+    const auto bytes = std::as_bytes(tokens_);
+    return canonical_json(json::object{
+        {"engine_version", kEngineVersion},
+        {"tokens", sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()})},
+        {"policy", policy_text_},
+        {"budget", options_.budget.value_or(0)},
+        {"seed", options_.seed},
+        {"dtype", at::toString(decoder_.precision().product)},
+        {"angles", options_.rope_angles == RopeAngles::kF64 ? "f64" : "hf32"},
+        {"chunk", options_.chunk_tokens},
+        {"block", block_rows_}});
+  }
+
+  void save(std::int64_t first) {
+    std::int64_t bytes = 0;
+    for (const auto& layer : layers_) bytes += layer.cache.live_bytes();
+    if (bytes > kMostStateBytes) return;
+    StateWriter out;
+    out.put_value("tokens_done", first);
+    out.put("nll", std::span<const double>(result_.nll).first(static_cast<std::size_t>(first)));
+    out.put_value("shared_tokens", result_.shared_tokens);
+    out.put_value("seconds", seconds_before_ + system_clock().steady_seconds() - started_);
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const std::string prefix = "layer." + std::to_string(l) + ".";
+      layers_[l].cache.release_freed();  // as the next block would
+      layers_[l].cache.save(out, prefix);
+      layers_[l].policy.save(out, prefix);
+    }
+    options_.keeper->save(out.finish(identity()));
+  }
+
+  // Returns the tokens that an earlier evaluation has done.
+  std::int64_t resume() {
+    if (!options_.keeper) return 0;
+    auto bytes = options_.keeper->load();
+    if (!bytes) return 0;
+    std::optional<StateReader> in;
+    try {
+      in.emplace(std::move(*bytes), identity());
+    } catch (const Error& error) {
+      options_.keeper->refused(error.what());
+      return 0;
+    }
+    const auto nll = in->get<double>("nll");
+    std::copy(nll.begin(), nll.end(), result_.nll.begin());
+    report_scores(0, nll.size());
+    result_.shared_tokens = in->get_value<std::int64_t>("shared_tokens");
+    seconds_before_ = in->get_value<double>("seconds");
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const std::string prefix = "layer." + std::to_string(l) + ".";
+      layers_[l].cache.load(*in, prefix);
+      layers_[l].policy.load(*in, prefix);
+    }
+    return in->get_value<std::int64_t>("tokens_done");
+  }
+
   /// Tokens until the cache first overflows: they are computed as under the full model.
   std::int64_t untouched() const { return std::min(options_.budget.value_or(count_), count_); }
 
@@ -151,11 +223,14 @@ class Scan {
   const Decoder& decoder_;
   std::span<const std::int64_t> tokens_;
   const EvaluateOptions& options_;
+  std::string policy_text_;
   std::int64_t count_;
   std::int64_t block_rows_;
   std::vector<SequenceLayer> layers_;
   BlockAttention attention_;
   EvaluateResult result_;
+  double started_ = system_clock().steady_seconds();
+  double seconds_before_ = 0;
 };
 
 }  // namespace

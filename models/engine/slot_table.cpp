@@ -42,6 +42,26 @@ std::int32_t SlotTable::remove(std::size_t index) {
   return slot;
 }
 
+void SlotTable::save(StateWriter& out, const std::string& prefix) const {
+  out.put(prefix + "positions", positions_);
+  out.put(prefix + "order", order_);
+  out.put(prefix + "key_norms", key_norms_);
+  out.put(prefix + "free", free_);
+  out.put_value(prefix + "high_water", high_water_);
+}
+
+void SlotTable::load(const StateReader& in, const std::string& prefix) {
+  const std::size_t slots = order_.size() + free_.size();
+  positions_ = in.get<std::int64_t>(prefix + "positions");
+  order_ = in.get<std::int32_t>(prefix + "order");
+  key_norms_ = in.get<float>(prefix + "key_norms");
+  free_ = in.get<std::int32_t>(prefix + "free");
+  high_water_ = in.get_value<std::int32_t>(prefix + "high_water");
+  if (positions_.size() != order_.size() || order_.size() + free_.size() != slots) {
+    throw Error(ErrorKind::kData, "state: " + prefix + " is of a cache of another size");
+  }
+}
+
 void SlotTable::release(std::int32_t slot) {
   free_.push_back(slot);
   std::push_heap(free_.begin(), free_.end(), std::greater<>());

@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "harness/base/state_file.h"
 
 namespace lethe::models {
 
@@ -32,6 +35,11 @@ class SlotTable {
   /// release(): rows of the current block may still read it.
   std::int32_t remove(std::size_t index);
   void release(std::int32_t slot);
+
+  void save(StateWriter& out, const std::string& prefix) const;
+  /// Into a table of the same number of slots. Throws Error(kData) on what save() cannot have
+  /// written.
+  void load(const StateReader& in, const std::string& prefix);
 
  private:
   std::vector<std::int64_t> positions_;

@@ -162,7 +162,7 @@ TEST_CASE("databases that cannot be used are refused", "[cli][integration]") {
                  {"lethe report perplexity --db missing.db", "missing.db"},
                  {"lethe query --db text.db 'SELECT 1'", "text.db"},
                  {"lethe run smoke --db text.db", "text.db"},
-                 {"lethe query --db text.db", "either an SQL statement or --view"}},
+                 {"lethe query --db text.db", "expected one of: an SQL statement, --view NAME"}},
                 folder.path());
 }
 

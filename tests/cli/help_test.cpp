@@ -70,11 +70,9 @@ TEST_CASE("version, help and launcher commands", "[cli][integration]") {
 
 TEST_CASE("lists name what there is", "[cli][integration]") {
   const TempDir folder;
-  const std::vector<std::pair<std::string, std::string>> expected{{"models", "smollm2-135m"},
-                                                                  {"policies", "tova"},
-                                                                  {"tasks", "pg19"},
-                                                                  {"suites", "quick"},
-                                                                  {"metrics", "ppl"}};
+  const std::vector<std::pair<std::string, std::string>> expected{
+      {"models", "smollm2-135m"}, {"policies", "tova"}, {"tasks", "pg19"},
+      {"suites", "quick"},        {"queries", "speed"}, {"metrics", "ppl"}};
   for (const auto& [what, name] : expected) {
     CAPTURE(what);
     CHECK_THAT(shell("lethe list " + what, folder.path()).out, Contains(name));

@@ -20,6 +20,8 @@ class FakeCatalogue final : public grid::Catalogue {
   int samples_per_task = 3;
   json::object model_identity{{"weights_sha256", "aa"}, {"quantisation", "Q4_1"}};
   json::object task_identity{{"version", 1}};
+  std::string id_suffix, cluster_suffix;
+  std::string content;  ///< of all samples, mixed into their hashes
   int calls = 0;
 
   grid::ModelEntry model(const std::string& name) override {
@@ -50,8 +52,9 @@ class FakeCatalogue final : public grid::Catalogue {
     grid::TaskEntry entry{name, identity, {}};
     for (int i = 0; i < samples_per_task; ++i) {
       const std::string id = std::to_string(i / 2) + "/" + std::to_string(i % 2);
-      entry.samples.push_back(
-          {id, sha256_hex(name + id + std::to_string(length)), std::to_string(i / 2)});
+      entry.samples.push_back({id + id_suffix,
+                               sha256_hex(name + id + std::to_string(length) + content),
+                               std::to_string(i / 2) + cluster_suffix});
     }
     return entry;
   }

@@ -61,6 +61,12 @@ TEST_CASE("ranges") {
   CHECK(expand_range("7", "") == Values{7});
   CHECK(expand_range("7..7*3", "") == Values{7});
   CHECK(expand_range("-2..1", "") == Values{-2, -1, 0, 1});
+  CHECK(expand_range("2^6..2^9", "") == Values{64, 128, 256, 512});
+  CHECK(expand_range("10^0..10^3", "") == Values{1, 10, 100, 1000});
+  CHECK(expand_range("3^2", "") == Values{9});
+  CHECK(expand_range("2^62..2^62", "") == Values{std::int64_t{1} << 62});
+  CHECK(expand_range("2^6..256*4", "") == Values{64, 256});
+  CHECK(expand_range("0..2^4+2^3", "") == Values{0, 8, 16});
   // The step past the end does not overflow.
   const std::string huge = "9223372036854775806..9223372036854775807";
   CHECK(expand_range(huge, "").size() == 2);
@@ -68,14 +74,20 @@ TEST_CASE("ranges") {
 }
 
 TEST_CASE("malformed ranges say what is wrong and where") {
-  for (const char* text : {"", "..", "1..", "..5", "many", "64..4096*", "64..4096*x", "64...128",
-                           "1..5-1", "1.5", " 7", "1..99999999999999999999", "0x10", "1..5*2*2"}) {
+  for (const char* text :
+       {"",           "..",       "1..",    "..5", "many", "64..4096*",
+        "64..4096*x", "64...128", "1..5-1", "1.5", " 7",   "1..99999999999999999999",
+        "0x10",       "1..5*2*2", "2^",     "^2",  "2^-1", "1^3",
+        "2^63",       "2^2^2",    "2^6..2^"}) {
     INFO(text);
     const auto message = range_error(text);
     CHECK(contains(message, "budgets[0]: '" + std::string(text) + "' is no range"));
     CHECK(contains(message, "64..4096*2"));
   }
   CHECK(contains(range_error("5..1"), "start is above its end"));
+  CHECK(contains(range_error("2^9..2^6"), "start is above its end"));
+  CHECK(contains(range_error("2^6..3^6"), "mixes powers"));
+  CHECK(contains(range_error("64..2^12"), "mixes powers"));
   CHECK(contains(range_error("0..8*2"), "never ends"));
   CHECK(contains(range_error("1..8*1"), "never ends"));
   CHECK(contains(range_error("1..8+0"), "never ends"));

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Runs a lint tool over the working tree, after showing on a bad file that it would object.
-# Usage: tools_test.sh shellcheck|clang-format SOURCE_DIR. Exit code 77: the tool is not here.
+# Usage: tools_test.sh shellcheck|clang-format|clang-tidy SOURCE_DIR. Exit code 77: the tool is not
+# here. clang-tidy takes minutes: it is run by hand, on the sources that need no LibTorch.
 set -eu
 tool=$1
 cd "$2"
@@ -40,6 +41,12 @@ case $tool in
     must_object clang-format --dry-run --Werror "$bad/bad.cpp"
     files '*.h' '*.hpp' '*.cpp' '*.c' >"$bad/list"
     ;;
+  clang-tidy)
+    cp .clang-tidy "$bad/"
+    printf 'struct Bad { Bad(int); };\nint BadName = 0;\n' >"$bad/bad.cpp"
+    must_object clang-tidy --quiet "$bad/bad.cpp" --
+    files '*.cpp' | grep -vE '^(tests|models/(engine|transformer))/|harness/cli/(executor|engine_main|trace_writer|commands/(bench|trace|worker))\.cpp|^tasks/' >"$bad/list"
+    ;;
 esac
 
 count=$(wc -l <"$bad/list")
@@ -48,4 +55,5 @@ echo "$tool looks at $count files"
 case $tool in
   shellcheck) xargs shellcheck -x <"$bad/list" ;;
   clang-format) xargs clang-format --dry-run --Werror <"$bad/list" ;;
+  clang-tidy) xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p build/release <"$bad/list" ;;
 esac

@@ -147,6 +147,64 @@ TEST_CASE("a shared prefix changes no bit", "[property]") {
   CHECK(prefixes.tokens_shared() == 64 + 128 + 320);
 }
 
+/// Holds the newest state; a stop is due after `stop_after` of them.
+class Memory final : public models::StateKeeper {
+ public:
+  std::optional<std::string> load() override { return state; }
+  void refused(const std::string& why) override { refusal = why; }
+  bool due() override { return true; }
+  void save(const std::string& bytes) override {
+    state = bytes;
+    ++saves;
+  }
+  std::optional<std::string> state;
+  std::string refusal;
+  int saves = 0;
+};
+
+TEST_CASE("an evaluation that was stopped goes on bit for bit", "[property]") {
+  const auto ids = random_ids(150, 8);
+  const std::string policy = GENERATE(from_range(kPolicies));
+  for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16}) {
+    models::EvaluateOptions options;
+    options.budget = 24;
+    options.chunk_tokens = 32;
+    const Run whole = run(ids, policy, dtype, options);
+    for (int stop_after = 1; stop_after <= 4; ++stop_after) {
+      CAPTURE(policy, to_string(dtype), stop_after);
+      Memory memory;
+      options.keeper = &memory;
+      options.should_stop = [&] { return memory.saves == stop_after; };
+      CHECK_THROWS_AS(run(ids, policy, dtype, options), Error);
+      options.should_stop = nullptr;
+      std::int64_t first_progress = 0;
+      options.progress = [&](std::int64_t tokens) {
+        if (first_progress == 0) first_progress = tokens;
+      };
+      const Run resumed = run(ids, policy, dtype, options);
+      CHECK(first_progress > 32 * stop_after);
+      CHECK(memory.refusal.empty());
+      CHECK(resumed.result.nll == whole.result.nll);
+      CHECK(resumed.recorder.kept_sets == whole.recorder.kept_sets);
+      CHECK(resumed.result.kv_bytes == whole.result.kv_bytes);
+      CHECK(resumed.result.peak_kv_bytes == whole.result.peak_kv_bytes);
+      CHECK(resumed.result.layers.back().evicted == whole.result.layers.back().evicted);
+      CHECK(memory.saves == 4);
+
+      // Under another budget the state is of no use; nor is one that was damaged.
+      options.budget = 25;
+      run(ids, policy, dtype, options);
+      CHECK_THAT(memory.refusal, Catch::Contains("belongs to something else"));
+      options.budget = 24;
+      memory.state->at(memory.state->size() / 2) ^= 1;
+      CHECK(run(ids, policy, dtype, options).result.nll == whole.result.nll);
+      CHECK_THAT(memory.refusal, Catch::Contains("damaged"));
+      options.keeper = nullptr;
+      options.progress = nullptr;
+    }
+  }
+}
+
 TEST_CASE("prefixes are shared only where they may be", "[property]") {
   const auto ids = random_ids(200, 7);
   models::PrefixCache prefixes(1 << 26), too_small(1000);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the engine tests share: a recorder of victims, golden cases, and the flip rule of DESIGN §1.
+// What the engine tests share: a recorder of victims, golden cases, and the rule for flips at near
+// ties.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,8 @@ double typical_nll(const std::string& policy, std::optional<std::int64_t> budget
 std::string inputs_of(const Grid& grid, const std::string& policy,
                       std::optional<std::int64_t> budget) {
   return canonical_json(
-      json::object{{"policy", policy},
+      json::object{{"model", "smollm2-135m"},
+                   {"policy", policy},
                    {"budget", budget ? json::value(*budget) : json::value(nullptr)},
                    {"schedule", grid.schedule},
                    {"positions", "original"},
@@ -56,12 +57,14 @@ void add_grid(store::RunStore& store, const Grid& grid) {
                                      .git_commit = std::string(40, 'a'),
                                      .git_dirty = false,
                                      .compiler = "GNU 12.2.0",
+                                     .flags = "",
                                      .build_type = "Release",
                                      .torch_version = "2.15.0",
                                      .cpu = "Test CPU",
                                      .device = "cpu",
                                      .threads = 2,
                                      .host = "host",
+                                     .kernel = "Linux",
                                      .command = "lethe reproduce quick",
                                      .suite_sha256 = std::string(64, 'b')};
   const auto run = store.begin_run(provenance);

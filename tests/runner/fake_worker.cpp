@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker whose results follow from a formula and that misbehaves on command: the task's name says
-// how. fake_worker CONTROL_FOLDER FD
+// how. fake_worker CONTROL_FOLDER [--device NAME] FD
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "harness/base/error.h"
 #include "harness/base/seed.h"
@@ -45,18 +46,12 @@ class FakeExecutor final : public runner::JobExecutor {
   }
 
   store::ProvenanceRecord provenance() const override {
-    return {.created_at = "",
-            .version = "",
-            .git_commit = "",
-            .compiler = "",
-            .build_type = "",
-            .torch_version = "fake 1.0",
-            .cpu = "fake",
-            .device = "cpu",
-            .threads = 3,
-            .host = "",
-            .command = "",
-            .suite_sha256 = ""};
+    store::ProvenanceRecord facts;
+    facts.torch_version = "fake 1.0";
+    facts.cpu = "fake";
+    facts.device = "cpu";
+    facts.threads = 3;
+    return facts;
   }
 
  private:
@@ -87,8 +82,27 @@ class FakeExecutor final : public runner::JobExecutor {
         pause_ms(2);
       }
     }
-    if (name == "hang") {
+    if (name == "hang" || (name == "hang-once" && !fs::exists(control_ / "hung"))) {
+      note("hung", "once");
       while (true) pause();
+    }
+    if (name == "busy") {  // progress without end
+      for (std::int64_t tokens = 1;; ++tokens) {
+        sink.progress(tokens);
+        pause_ms(2);
+      }
+    }
+    if (name == "greedy") {
+      std::vector<char> much(std::size_t{96} << 20, 'x');
+      note("greedy", std::to_string(much[much.size() / 2]));
+      while (true) pause();
+    }
+    if (name == "kernel-oom") {  // as the kernel does it: the count goes up, the process is gone
+      std::string name_of_count;
+      int count = 0;
+      std::ifstream(control_ / "vmstat") >> name_of_count >> count;
+      std::ofstream(control_ / "vmstat") << name_of_count << " " << count + 1 << "\n";
+      kill(getpid(), SIGKILL);
     }
     if (name == "nonsense") {
       const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
@@ -129,13 +143,14 @@ class FakeExecutor final : public runner::JobExecutor {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 64;
+  if (argc != 3 && argc != 5) return 64;
   const fs::path control = argv[1];
+  if (argc == 5) std::ofstream(control / "devices", std::ios::app) << argv[3] << "\n";
   if (fs::exists(control / "no-start")) {
     std::fprintf(stderr, "earlier line\nlibfake.so: cannot open shared object file\n");
     return 127;
   }
   std::ofstream(control / "pids", std::ios::app) << getpid() << "\n";
   FakeExecutor executor(control);
-  return runner::run_worker(std::atoi(argv[2]), executor);
+  return runner::run_worker(std::atoi(argv[argc - 1]), executor);
 }

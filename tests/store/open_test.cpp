@@ -242,7 +242,7 @@ TEST_CASE("a full disk loses nothing that was stored") {
 TEST_CASE("several processes may open a new database at once") {
   TempDir dir;
   std::vector<pid_t> children;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 16; ++i) {
     const pid_t child = fork();
     if (child == 0) {
       int code = 1;
@@ -263,7 +263,7 @@ TEST_CASE("several processes may open a new database at once") {
     REQUIRE(waitpid(child, &status, 0) == child);
     CHECK(status == 0);
   }
-  CHECK(RunStore::open(dir / "r.db", OpenMode::kReadOnly).cells().size() == 8);
+  CHECK(RunStore::open(dir / "r.db", OpenMode::kReadOnly).cells().size() == 16);
 }
 
 TEST_CASE("a second coordinator is refused by the name of the first") {

@@ -22,7 +22,7 @@ inline store::CellRecord make_cell(const std::string& name, std::int64_t samples
           .dtype = "float32",
           .kv_dtype = "same",
           .seed = 0,
-          .inputs = R"({"name":")" + name + R"("})",
+          .inputs = R"({"model":"tiny","name":")" + name + R"("})",
           .n_samples = samples};
 }
 
@@ -53,12 +53,14 @@ inline store::ProvenanceRecord make_provenance() {
           .version = "0.1.0",
           .git_commit = "unknown",
           .compiler = "GNU",
+          .flags = "-O0",
           .build_type = "Debug",
           .torch_version = "2.15.0",
           .cpu = "some",
           .device = "cpu",
           .threads = 2,
           .host = "here",
+          .kernel = "Linux 6",
           .command = "lethe run quick",
           .suite_sha256 = "00"};
 }

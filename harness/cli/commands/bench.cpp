@@ -38,7 +38,6 @@ struct Settings {
 
 std::vector<std::int64_t> integers(const std::string& text, const std::string& option) {
   std::vector<std::int64_t> values;
-  if (text == "none") return values;
   for (const auto& part : split(text, ',')) {
     const auto value = parse_integer(part);
     if (!value || *value < 1) {
@@ -60,7 +59,8 @@ Settings read_settings(const Options& options) {
   s.repeats = options.integer("repeats", 3, 1, 1000);
   s.block_rows = options.integer("block-rows", models::EvaluateOptions().block_rows, 1, 4096);
   s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
-  s.lengths = integers(options.text("lengths", "4096,16384,65536"), "lengths");
+  const std::string lengths = options.text("lengths", "4096,16384,65536");
+  if (lengths != "none") s.lengths = integers(lengths, "lengths");
   if (options.has("dtypes")) {
     s.dtypes = split(options.text("dtypes"), ',');
   } else {
@@ -189,7 +189,7 @@ class ExactBench {
     options.budget = budget;
     options.path = path;
     options.block_rows = settings_.block_rows;
-    if (count > kLongestFloat32Angles) options.rope_angles = models::RopeAngles::kF64;
+    if (!float32_angles_hold(count)) options.rope_angles = models::RopeAngles::kF64;
     const auto result =
         model_.evaluate(std::span(tokens_).first(static_cast<std::size_t>(count)), policy, options);
     return static_cast<double>(count) / result.seconds;
@@ -231,7 +231,7 @@ void print_tables(const json::object& report) {
 }  // namespace
 
 int run_bench(const Options& options) {
-  const std::vector<std::string> known{"exact"};
+  const std::vector<std::string> known{"exact", "harness"};
   if (const std::string what = options.text("WHAT"); what != "exact") {
     throw unknown_name(ErrorKind::kUsage, "benchmark", what, known);
   }

@@ -7,13 +7,20 @@
 namespace lethe::cli {
 
 // lethe
+/// `bench harness` here, every other benchmark in lethe-engine.
+Command bench_command();
+Command export_command();
+Command import_command();
 Command list_command();
+Command manifest_command();
+Command merge_command();
 Command query_command();
 Command report_command();
 Command reproduce_command();
 Command run_command();
 Command status_command();
 Command tokenize_command();
+Command verify_command();
 
 // lethe-engine. Their specifications are compiled into both programs, so that `lethe help` knows
 // them.

@@ -10,7 +10,8 @@ CommandSpec worker_spec() {
   spec.summary = "run jobs that a coordinator sends over a socket";
   spec.description = "Started by `lethe run`; FD is the number of the open socket.";
   spec.arguments = {{"FD"}};
-  spec.options = {{"threads", "N", "threads of the matrix products"}};
+  spec.options = {{"threads", "N", "threads of the matrix products"},
+                  {"device", "NAME", "cpu, cuda:0, …"}};
   spec.hidden = true;
   return spec;
 }

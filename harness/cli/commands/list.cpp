@@ -7,6 +7,7 @@
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
+#include "harness/cli/queries.h"
 #include "harness/cli/suites.h"
 #include "policies/registry.h"
 #include "tasks/registry.h"
@@ -74,13 +75,23 @@ std::vector<Entry> list_suites() {
   return entries;
 }
 
+std::vector<Entry> list_queries() {
+  std::vector<Entry> entries;
+  for (const auto& query : saved_queries()) {
+    entries.push_back({query.name, query.summary, "data/queries/" + query.name + ".sql", {}});
+  }
+  return entries;
+}
+
 std::vector<Entry> entries_of(const std::string& what) {
   if (what == "models") return list_models();
   if (what == "policies") return list_policies();
   if (what == "tasks") return list_named(tasks::list_tasks());
   if (what == "metrics") return list_named(tasks::list_metrics());
   if (what == "suites") return list_suites();
-  const std::vector<std::string> known{"models", "policies", "tasks", "suites", "metrics"};
+  if (what == "queries") return list_queries();
+  const std::vector<std::string> known{"models", "policies", "tasks",
+                                       "suites", "metrics",  "queries"};
   throw unknown_name(ErrorKind::kUsage, "list", what, known);
 }
 
@@ -111,11 +122,12 @@ int run(const Options& options) {
 Command list_command() {
   CommandSpec spec;
   spec.name = "list";
-  spec.summary = "what there is: models, policies, tasks, suites, metrics";
+  spec.summary = "what there is: models, policies, tasks, suites, metrics, queries";
   spec.arguments = {{"WHAT"}};
   spec.options = {{"json", "", "print a JSON array"}};
   spec.examples = {{"eviction policies with options, aliases and papers", "lethe list policies"},
                    {"shipped suites", "lethe list suites"},
+                   {"saved queries", "lethe list queries"},
                    {"registered models, for another program", "lethe list models --json"}};
   return {spec, run, {}};
 }

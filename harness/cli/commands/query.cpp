@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+
 #include "harness/base/error.h"
 #include "harness/base/names.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/output.h"
+#include "harness/cli/queries.h"
 #include "harness/store/run_store.h"
 
 namespace lethe::cli {
@@ -25,17 +28,21 @@ std::string view_sql(const store::RunStore& store, const std::string& view) {
   throw unknown_name(ErrorKind::kUsage, "view", view, known);
 }
 
+constexpr std::int64_t kTimeLimitSeconds = 60;
+
 int run(const Options& options) {
-  if (options.has("SQL") == options.has("view")) {
-    throw Error(ErrorKind::kUsage, "expected either an SQL statement or --view NAME");
+  if (options.has("SQL") + options.has("view") + options.has("saved") != 1) {
+    throw Error(ErrorKind::kUsage, "expected one of: an SQL statement, --view NAME, --saved NAME");
   }
   const auto format =
       options.choice("format", options.has("json") ? "json" : "table", {"table", "csv", "json"});
+  const std::chrono::seconds limit(options.integer("time-limit", kTimeLimitSeconds, 0, 1'000'000));
+  const std::string saved = options.has("saved") ? saved_query(options.text("saved")).sql : "";
   const auto store =
       store::RunStore::open(options.text("db", "lethe.db"), store::OpenMode::kReadOnly);
   const std::string sql =
-      options.has("view") ? view_sql(store, options.text("view")) : options.text("SQL");
-  print_rows(store.query(sql), format);
+      options.has("view") ? view_sql(store, options.text("view")) : options.text("SQL", saved);
+  print_rows(store.query(sql, {}, limit), format);
   return kExitOk;
 }
 
@@ -47,21 +54,26 @@ Command query_command() {
   spec.summary = "ask the result database in SQL";
   spec.description =
       "Reads only. View `results`: one row per cell and metric; `samples`: one per sample;\n"
-      "`cells`, `failures`, `suite_results`. docs/store-schema.md explains every column. The "
+      "`cells`, `failures`, `suite_results`, `provenance`. docs/store-schema.md explains every "
+      "column. The "
       "functions\n"
-      "nll_sum(nll_trace, begin, end) and nll_count(…) give the perplexity of a part of a window.";
+      "nll_sum(nll_trace, begin, end) and nll_count(…) give the perplexity of a part of a window.\n"
+      "`lethe list queries` names the saved queries.";
   spec.arguments = {{"SQL", false}};
   spec.options = {{"db", "FILE", "result database (default lethe.db)"},
                   {"view", "NAME", "all rows of a view instead of an SQL statement"},
+                  {"saved", "NAME", "a saved query instead of an SQL statement"},
+                  {"time-limit", "SECONDS", "give up after so long (default 60; 0: never)"},
                   {"format", "FORMAT", "table (default), csv or json"},
                   {"json", "", "same as --format json"}};
   spec.examples = {
       {"perplexity of every cell",
        "lethe query \"SELECT policy, budget, value FROM results WHERE metric = 'ppl'\""},
-      {"perplexity of the tokens from the 32nd on",
-       "lethe query \"SELECT c.policy, c.budget, exp(sum(nll_sum(s.nll_trace, 31, 1e9)) / "
-       "sum(nll_count(s.nll_trace, 31, 1e9))) AS ppl FROM sample s JOIN cell c ON c.id = s.cell_id "
+      {"perplexity of a window's second half",
+       "lethe query \"SELECT c.policy, c.budget, exp(sum(nll_sum(s.nll_trace, 47, 95)) / "
+       "sum(nll_count(s.nll_trace, 47, 95))) AS ppl FROM sample s JOIN cell c ON c.id = s.cell_id "
        "GROUP BY c.id\""},
+      {"what each policy loses against the full cache", "lethe query --saved loss-against-full"},
       {"everything about the samples, for another program",
        "lethe query --db lethe.db --view samples --format csv > samples.csv"}};
   return {spec, run, {}};

@@ -35,7 +35,7 @@ int list_suites(const Options& options) {
 /// Runs what is missing and writes the report even when cells failed: what is there is shown, what
 /// is not is marked. Not after an interruption, where the user wants to leave.
 int reproduce_one(const std::string& name, const Options& options) {
-  const auto loaded = load_suite(name, {});
+  const auto loaded = load_suite(name, {}, device_kind(options));
   const auto& suite = loaded.suite;
   if (suite.report.empty()) {
     throw Error(ErrorKind::kConfig, "suite " + suite.name +

@@ -66,9 +66,9 @@ models::EvaluateOptions evaluate_options(const Options& options, std::size_t tok
   if (options.has("budget")) evaluate.budget = options.integer("budget", 0, 1);
   evaluate.path = options.choice("path", "scan", {"scan", "step"}) == "step" ? models::Path::kStep
                                                                              : models::Path::kScan;
-  evaluate.rope_angles = static_cast<std::int64_t>(tokens) > kLongestFloat32Angles
-                             ? models::RopeAngles::kF64
-                             : models::RopeAngles::kHf32;
+  evaluate.rope_angles = float32_angles_hold(static_cast<std::int64_t>(tokens))
+                             ? models::RopeAngles::kHf32
+                             : models::RopeAngles::kF64;
   evaluate.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 0));
   return evaluate;
 }
