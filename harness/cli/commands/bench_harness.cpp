@@ -9,12 +9,14 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
+#include "harness/cli/commands/bench_runs.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/machine.h"
 #include "harness/cli/output.h"
@@ -49,6 +51,7 @@ class Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   fs::path operator/(const char* name) const { return path_ / name; }
+  const fs::path& path() const { return path_; }
 
  private:
   fs::path path_;
@@ -232,6 +235,7 @@ std::vector<OptionSpec> harness_options() {
   return {
       {"rows", "N", "harness: sample rows through the writer (default 200000)"},
       {"cells", "N", "harness: cells of the plan (default 100000)"},
+      {"overhead-cells", "N", "harness: cells of the real run (default 8; 0: none)"},
       {"dir", "FOLDER", "harness: where the temporary databases go (default: $TMPDIR or /tmp)"}};
 }
 
@@ -252,6 +256,12 @@ int run(const Options& options) {
   }
   const auto second_cells = make_cells(std::min<std::int64_t>(count, 1000));
   const Cost second = second_run_cost(folder / "second.db", second_cells);
+  constexpr int kDevices = 8, kCellsPerDevice = 20, kCellMs = 250;
+  const double busy =
+      busy_share(folder.path(), make_cells(kDevices * kCellsPerDevice), kDevices, kCellMs);
+  const auto overhead_cells = options.integer("overhead-cells", 8, 0, 10'000);
+  std::optional<double> overhead;
+  if (overhead_cells > 0) overhead = run_overhead(folder.path(), overhead_cells);
   if (options.has("json")) {
     print_json({{"benchmark", "harness"},
                 {"cpu", cpu_name()},
@@ -267,7 +277,11 @@ int run(const Options& options) {
                 {"plan_done_seconds", done.seconds},
                 {"plan_done_bytes", done.bytes},
                 {"second_run_cells", second_cells.size()},
-                {"second_run_seconds", second.seconds}});
+                {"second_run_seconds", second.seconds},
+                {"queue_devices", kDevices},
+                {"queue_busy_share", busy},
+                {"overhead_cells", overhead_cells},
+                {"overhead_share", overhead ? json::value(*overhead) : json::value()}});
     return kExitOk;
   }
   const auto line = [](const Cost& cost) {
@@ -280,7 +294,14 @@ int run(const Options& options) {
             << " cells, nothing done: " << line(fresh) << "\nplan of " << with_thousands(count)
             << " cells, all done: " << line(done) << "\nsecond run of "
             << with_thousands(static_cast<std::int64_t>(second_cells.size()))
-            << " done cells: " << fixed(second.seconds, 3) << " s\n";
+            << " done cells: " << fixed(second.seconds, 3) << " s\n"
+            << kDevices << " simulated devices, " << kCellsPerDevice << " cells of " << kCellMs
+            << " ms each: busy " << fixed(100 * busy, 1) << " % of the time\n";
+  if (overhead) {
+    std::cout << "a run of " << overhead_cells
+              << " cells of 1,024 tokens: " << fixed(100 * *overhead, 2)
+              << " % beyond the evaluations\n";
+  }
   return kExitOk;
 }
 
@@ -292,6 +313,9 @@ std::string benchmark_name(const std::vector<std::string>& words) {
 }
 
 int dispatch(const std::vector<std::string>& words) {
+  if (!words.empty() && words.front() == "simulated-worker") {
+    return run_simulated_worker({words.begin() + 1, words.end()});
+  }
   if (benchmark_name(words) != "harness") return exec_engine("bench", words);
   auto known = harness_options();
   known.push_back({"json", "", "one JSON object instead of lines"});
@@ -306,11 +330,13 @@ Command bench_command() {
   spec.description +=
       "\n\nbench harness: rows per second of the database's writer, time and memory of planning, "
       "time\n"
-      "of a second run. Takes the options marked so, and --json.";
+      "of a second run, how busy a queue keeps eight (simulated) devices, and what a run of real "
+      "cells\n"
+      "adds to its evaluations. Takes the options marked so, and --json.";
   const auto own = harness_options();
   spec.options.insert(spec.options.end() - 1, own.begin(), own.end());
-  spec.examples.push_back(
-      {"the cost of the harness, small", "lethe bench harness --rows 2000 --cells 1000"});
+  spec.examples.push_back({"the cost of the harness, small",
+                           "lethe bench harness --rows 2000 --cells 1000 --overhead-cells 1"});
   return {std::move(spec), {}, dispatch};
 }
 
