@@ -45,7 +45,8 @@ std::string StateWriter::finish(std::string_view identity) const {
   out.append(reinterpret_cast<const char*>(&length), sizeof length);
   out += header;
   out += data_;
-  return out + sha256_hex(out);
+  out += sha256_hex(out);
+  return out;
 }
 
 StateReader::StateReader(std::string bytes, std::string_view identity) : bytes_(std::move(bytes)) {

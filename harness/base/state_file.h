@@ -67,6 +67,7 @@ class StateReader {
   template <typename T>
   std::vector<T> get(const std::string& name) const {
     const std::string_view raw = find(name, StateWriter::type_name<T>());
+    if (raw.size() % sizeof(T)) throw Error(ErrorKind::kData, "state: '" + name + "' is cut");
     std::vector<T> values(raw.size() / sizeof(T));
     raw.copy(reinterpret_cast<char*>(values.data()), raw.size());
     return values;

@@ -12,6 +12,7 @@
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "harness/cli/machine.h"
+#include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
 #include "policies/registry.h"
@@ -43,13 +44,23 @@ std::string layers_json(const std::vector<models::LayerStats>& layers) {
 /// Leaves the state of one sample in a file.
 class FileKeeper final : public models::StateKeeper {
  public:
-  FileKeeper(std::filesystem::path path, double seconds)
-      : path_(std::move(path)), seconds_(seconds), last_(system_clock().steady_seconds()) {}
+  FileKeeper(std::filesystem::path path, std::string owner, double seconds)
+      : path_(std::move(path)),
+        owner_(std::move(owner)),
+        seconds_(seconds),
+        last_(system_clock().steady_seconds()) {}
+
+  std::string owner() const override { return owner_; }
 
   std::optional<std::string> load() override {
     std::error_code ec;
     if (!std::filesystem::exists(path_, ec)) return std::nullopt;
-    return read_file(path_, ErrorKind::kData);
+    try {
+      return read_file(path_, ErrorKind::kData);
+    } catch (const Error& error) {
+      refused(error.what());
+      return std::nullopt;
+    }
   }
 
   void refused(const std::string& why) override {
@@ -71,6 +82,7 @@ class FileKeeper final : public models::StateKeeper {
 
  private:
   std::filesystem::path path_;
+  std::string owner_;
   double seconds_;
   double last_;
 };
@@ -128,7 +140,9 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
       inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
   settings.evaluate.prefixes = &prefixes_;
   settings.evaluate.progress = [&](std::int64_t tokens) { sink.progress(tokens); };
-  const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")));
+  ObjectReader identity(inputs.at("model"), "cell " + job.label + ": model", ErrorKind::kInternal);
+  const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")),
+                                identity.string("weights_sha256"));
 
   for (const auto& sample : job.samples) {
     if (sink.stop_requested()) return;
@@ -139,7 +153,7 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
     }
     std::optional<FileKeeper> keeper;
     if (!job.state_dir.empty()) {
-      keeper.emplace(runner::state_path(job.state_dir, sample.key), job.state_seconds);
+      keeper.emplace(runner::state_path(job.state_dir, sample.key), sample.key, job.state_seconds);
     }
     settings.evaluate.keeper = keeper ? &*keeper : nullptr;
     const auto outcome = the_task.run(sample.id, the_tokenizer, the_model, settings);
@@ -156,12 +170,18 @@ store::ProvenanceRecord TaskExecutor::provenance() const {
   return record;
 }
 
-const models::Model& TaskExecutor::model(const std::string& path, models::DType dtype) {
-  const std::string id = path + "\n" + models::to_string(dtype);
+const models::Model& TaskExecutor::model(const std::string& path, models::DType dtype,
+                                         const std::string& weights_sha256) {
+  const std::string id = path + "\n" + models::to_string(dtype) + "\n" + weights_sha256;
   if (id != model_id_) {
     model_.reset();  // two models at once may not fit
     prefixes_.clear();
     model_id_.clear();
+    if (const auto found = resolve_model(path).weights_sha256; found != weights_sha256) {
+      throw Error(ErrorKind::kModel, path +
+                                         " is not what the plan was made for: expected SHA-256 " +
+                                         weights_sha256 + ", found " + found + "; run again");
+    }
     model_ = models::load_model(*models::open_checkpoint(path), dtype);
     model_id_ = id;
   }

@@ -21,7 +21,9 @@ class TaskExecutor : public runner::JobExecutor {
   store::ProvenanceRecord provenance() const override;
 
  private:
-  const models::Model& model(const std::string& path, models::DType dtype);
+  /// Throws Error(kModel) when the file's bytes are not those of `weights_sha256`.
+  const models::Model& model(const std::string& path, models::DType dtype,
+                             const std::string& weights_sha256);
   const models::Tokenizer& tokenizer(const std::string& path);
   const tasks::Task& task(const runner::Job& job);
 

@@ -127,8 +127,9 @@ WorkerShare worker_share(const Options& options) {
   WorkerShare share;
   share.workers = static_cast<int>(options.integer("workers", 1, 1, 256));
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  share.threads =
-      static_cast<int>(options.integer("threads", std::max(1, cores / share.workers), 1, 1024));
+  const auto devices_at_once = static_cast<int>(std::max<std::size_t>(1, devices(options).size()));
+  share.threads = static_cast<int>(
+      options.integer("threads", std::max(1, cores / (share.workers * devices_at_once)), 1, 1024));
   return share;
 }
 
@@ -190,6 +191,7 @@ std::string describe_run(const runner::RunReport& report, const fs::path& databa
          " cells run, " + with_thousands(report.cells_cached) + " were done before; " +
          with_thousands(report.samples_done) + " samples, " + with_thousands(report.tokens_done) +
          " tokens in " + human_duration(report.seconds);
+  for (const auto& worker : report.workers_given_up) out = "given up: " + worker + "\n" + out;
   std::map<std::string, std::int64_t> ends;
   for (const auto& failure : report.failures) ++ends[store::to_string(failure.status)];
   for (const auto& [status, count] : ends) {
@@ -217,6 +219,7 @@ json::object run_json(const runner::RunReport& report) {
           {"samples_done", report.samples_done},
           {"tokens_done", report.tokens_done},
           {"workers_died", report.workers_died},
+          {"workers_given_up", json::value_from(report.workers_given_up)},
           {"interrupted", report.interrupted},
           {"seconds", report.seconds},
           {"failures", std::move(failures)}};

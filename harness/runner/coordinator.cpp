@@ -24,6 +24,8 @@ using Result = JobOutcome::Result;
 
 constexpr int kTickMs = 250;           // observers and limits are looked after this often
 constexpr double kGoodbyeSeconds = 5;  // for a worker to end after "stop"
+constexpr double kLingerSeconds = 1;   // for a process to end after its connection
+constexpr int kReapMs = 5;             // how often such a process is looked after
 constexpr int kMaxFailedStarts = 3;
 
 // A place for a worker process; the process in it may be replaced.
@@ -34,6 +36,7 @@ struct Slot {
   bool said_stop = false;
   int failed_starts = 0;
   JobWatch watch;
+  std::optional<double> lost_at;  ///< when its connection ended; the process should follow
   std::optional<Ending> verdict;  ///< why its process was killed
   std::int64_t provenance_id = 0;
   ActiveJob* job = nullptr;
@@ -94,17 +97,21 @@ class Coordinator {
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].index = static_cast<int>(i);
   }
 
+  const std::string* device_of(const Slot& slot) const {
+    if (options_.devices.empty()) return nullptr;
+    return &options_.devices[static_cast<std::size_t>(slot.index) % options_.devices.size()];
+  }
+
   void start_process(Slot& slot) {
     std::vector<std::string> command = options_.worker_command;
-    if (!options_.devices.empty()) {
-      const auto device = static_cast<std::size_t>(slot.index) % options_.devices.size();
-      command.insert(command.end(), {"--device", options_.devices[device]});
+    if (const auto* device = device_of(slot)) {
+      command.insert(command.end(), {"--device", *device});
     }
     slot.process = std::make_unique<WorkerProcess>(
         command, log_dir_ / ("worker-" + std::to_string(slot.index) + ".log"),
         program_ ? &*program_ : nullptr);
     slot.ready = false;
-    slot.verdict.reset();
+    slot.watch.start(clock_.steady_seconds(), options_.limits);
   }
 
   // The main loop.
@@ -124,7 +131,9 @@ class Coordinator {
     if (report_.interrupted) return;
     for (auto& slot : slots_) {
       if (!ledger_.waiting()) return;
-      if (slot.job || slot.failed_starts >= kMaxFailedStarts) continue;
+      // One that is under a verdict may take a while to die.
+      if (slot.job || slot.verdict || slot.lost_at || slot.failed_starts >= kMaxFailedStarts)
+        continue;
       if (!slot.process) start_process(slot);
       if (slot.ready) give_job(slot);
     }
@@ -142,16 +151,20 @@ class Coordinator {
   }
 
   void wait(Interrupts& interrupts) {
+    // With samples in hand: look whether more is waiting, store them if not.
+    int timeout = recorder_.empty() ? kTickMs : 0;
     std::vector<pollfd> entries{{interrupts.fd(), POLLIN, 0}};
     std::vector<Slot*> owners{nullptr};
     for (auto& slot : slots_) {
       if (!slot.process) continue;
+      if (slot.lost_at) {
+        timeout = std::min(timeout, kReapMs);
+        continue;
+      }
       const int write = slot.process->wants_to_write() ? POLLOUT : 0;
       entries.push_back({slot.process->fd(), static_cast<short>(POLLIN | write), 0});
       owners.push_back(&slot);
     }
-    // With samples in hand: look whether more is waiting, store them if not.
-    const int timeout = recorder_.empty() ? kTickMs : 0;
     const int count = poll(entries.data(), entries.size(), timeout);
     quiet_ = count <= 0;
     if (count <= 0) return;
@@ -184,10 +197,7 @@ class Coordinator {
   void on_readable(Slot& slot) {
     const ReadResult result = slot.process->read();
     take_messages(slot);
-    if (slot.process && result == ReadResult::kEnd) {
-      slot.process->wait_or_kill(1);
-      on_end(slot);
-    }
+    if (slot.process && result == ReadResult::kEnd) slot.lost_at = clock_.steady_seconds();
   }
 
   void take_messages(Slot& slot) {
@@ -264,9 +274,16 @@ class Coordinator {
 
   void supervise() {
     for (auto& slot : slots_) {
-      if (!slot.job || !slot.process || slot.verdict) continue;
-      slot.verdict =
-          slot.watch.over_limit(clock_.steady_seconds(), slot.process->pid(), options_.limits);
+      if (!slot.process || slot.verdict) continue;
+      if (slot.lost_at && clock_.steady_seconds() - *slot.lost_at > kLingerSeconds) {
+        slot.verdict = Ending{EndCause::kCrash, "it closed its connection and lived on"};
+        slot.process->kill();
+        continue;
+      }
+      if (slot.ready && !slot.job) continue;
+      WorkerLimits limits = options_.limits;
+      if (!slot.ready) limits.cell_seconds = 0;  // it has no cell yet, but may hang all the same
+      slot.verdict = slot.watch.over_limit(clock_.steady_seconds(), slot.process->pid(), limits);
       if (slot.verdict) slot.process->kill();
     }
   }
@@ -298,6 +315,8 @@ class Coordinator {
     const std::string& how = ending.how;
     const bool was_ready = slot.ready;
     slot.process.reset();
+    slot.verdict.reset();
+    slot.lost_at.reset();
     slot.ready = false;
     ActiveJob* active = std::exchange(slot.job, nullptr);
     if (std::exchange(slot.said_stop, false) && !active) return;  // it was told to go
@@ -316,6 +335,9 @@ class Coordinator {
 
   void on_failed_start(Slot& slot, const std::string& how) {
     if (++slot.failed_starts < kMaxFailedStarts) return;
+    const auto* device = device_of(slot);
+    report_.workers_given_up.push_back("worker " + std::to_string(slot.index) +
+                                       (device ? " (" + *device + "): " : ": ") + how);
     for (const auto& other : slots_) {
       if (other.failed_starts < kMaxFailedStarts) return;  // the others go on
     }

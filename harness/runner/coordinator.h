@@ -64,6 +64,7 @@ struct RunReport {
   std::int64_t samples_done = 0;  ///< rows written by the run
   std::int64_t tokens_done = 0;
   std::int64_t workers_died = 0;
+  std::vector<std::string> workers_given_up;  ///< could not start; the others did the work
   std::vector<CellFailure> failures;
   bool interrupted = false;
   double seconds = 0;

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/runner/ledger.h"
 
+#include <filesystem>
 #include <utility>
-
-#include "harness/runner/memory_line.h"
 
 namespace lethe::runner {
 
 using store::CellStatus;
+
+namespace {
+
+const MemoryLine& line_of(ActiveJob& active) {
+  if (!active.line) active.line = memory_line(active.planned.job.inputs.object());
+  return *active.line;
+}
+
+}  // namespace
 
 Ledger::Ledger(store::RunStore& store, const RunOptions& options, Recorder& recorder,
                RunReport& report)
@@ -37,6 +45,11 @@ void Ledger::open(const std::vector<grid::Cell>& cells) {
     queue_.push_back(job.get());
     jobs_.push_back(std::move(job));
   }
+  std::set<std::filesystem::path> wanted;
+  for (const auto& job : jobs_) {
+    for (const auto& key : job->missing) wanted.insert(state_path(recorder_.state_dir(), key));
+  }
+  recorder_.drop_states(&wanted);
   recorder_.emit({.type = EventType::kRunStarted,
                   .cells = static_cast<std::int64_t>(jobs_.size()),
                   .cells_cached = report_.cells_cached,
@@ -80,13 +93,13 @@ void Ledger::failed(const ActiveJob& active, int worker, ErrorKind kind,
   end(active, worker, CellStatus::kFailed, kind, reason);
 }
 
-void Ledger::out_of_memory(const ActiveJob& active, int worker, const std::string& reason) {
+void Ledger::out_of_memory(ActiveJob& active, int worker, const std::string& reason) {
   end(active, worker, CellStatus::kOom, ErrorKind::kResource, reason);
   if (options_.after_oom == AfterOom::kTry) return;
-  const MemoryLine line = memory_line(active.planned.job.inputs.object());
+  const MemoryLine& line = line_of(active);
   std::vector<const ActiveJob*> larger;
-  std::erase_if(queue_, [&](const ActiveJob* other) {
-    const bool skip = memory_line(other->planned.job.inputs.object()).at_least(line);
+  std::erase_if(queue_, [&](ActiveJob* other) {
+    const bool skip = line_of(*other).at_least(line);
     if (skip) larger.push_back(other);
     return skip;
   });
@@ -141,6 +154,7 @@ void Ledger::close() {
       store_.set_cell_status(active->planned.job.cell_key, CellStatus::kPending);
     }
   }
+  if (unfinished_.empty()) recorder_.drop_states(nullptr);
   report_.cells_left = static_cast<std::int64_t>(unfinished_.size());
 }
 

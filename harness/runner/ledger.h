@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/runner/coordinator.h"
+#include "harness/runner/memory_line.h"
 #include "harness/runner/planner.h"
 #include "harness/runner/recorder.h"
 #include "harness/runner/supervisor.h"
@@ -19,9 +20,10 @@ namespace lethe::runner {
 /// A cell that still has samples to run.
 struct ActiveJob {
   PlannedJob planned;
-  std::set<std::string> missing;  ///< sample keys not received yet
-  int deaths = 0;                 ///< workers lost in a row without a sample in between
-  bool given = false;             ///< has been with a worker
+  std::set<std::string> missing;   ///< sample keys not received yet
+  int deaths = 0;                  ///< workers lost in a row without a sample in between
+  bool given = false;              ///< has been with a worker
+  std::optional<MemoryLine> line;  ///< made when first asked for
 };
 
 /// Keeps database, report and observers in step with what happens to cells. `worker` is the number
@@ -45,7 +47,7 @@ class Ledger {
   void put_aside(ActiveJob& active) { unfinished_.push_back(&active); }
   void failed(const ActiveJob& active, int worker, ErrorKind kind, const std::string& reason);
   /// Ends it `oom`; waiting cells of its line that are at least as large end `skipped`.
-  void out_of_memory(const ActiveJob& active, int worker, const std::string& reason);
+  void out_of_memory(ActiveJob& active, int worker, const std::string& reason);
   /// Its worker has ended: tries the cell again, or ends it.
   void lost(ActiveJob& active, int worker, const Ending& ending);
 

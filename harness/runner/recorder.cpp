@@ -57,17 +57,28 @@ void Recorder::commit() {
   if (rows_.empty()) return;
   report_.samples_done += static_cast<std::int64_t>(store_.add_samples(rows_));
   std::error_code ec;
-  if (std::filesystem::exists(state_dir(), ec)) {
-    for (const auto& row : rows_) {
-      std::filesystem::remove(state_path(state_dir(), row.record.sample_key), ec);
-    }
-    std::filesystem::remove(state_dir(), ec);  // when nothing is left in it
+  for (const auto& row : rows_) {
+    std::filesystem::remove(state_path(state_dir(), row.record.sample_key), ec);
   }
   rows_.clear();
   for (const auto& event : std::exchange(events_, {})) {
     report_.tokens_done += event.tokens;
     emit(event);
   }
+}
+
+void Recorder::drop_states(const std::set<std::filesystem::path>* wanted) {
+  std::error_code ec;
+  if (wanted) {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(state_dir(), ec)) {
+      found.push_back(entry.path());
+    }
+    for (const auto& path : found) {
+      if (!wanted->contains(path)) std::filesystem::remove(path, ec);
+    }
+  }
+  std::filesystem::remove(state_dir(), ec);  // fails while something is in it
 }
 
 void Recorder::emit(const RunEvent& event) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,12 @@ class Recorder {
   void commit_if_due(bool quiet);
   void commit();
 
-  /// `<db>.states`. A sample's state goes when the sample is stored, the folder with the last one.
+  /// `<db>.states`. A sample's state goes when the sample is stored.
   std::filesystem::path state_dir() const { return store_.path().string() + ".states"; }
+  /// Removes what is in it but not in `wanted` (states of samples that were stored just before a
+  /// kill, halves of files), and the folder when it is empty then; without `wanted` only the
+  /// latter.
+  void drop_states(const std::set<std::filesystem::path>* wanted);
 
   void emit(const RunEvent& event);
   void tick();

@@ -47,13 +47,12 @@ class Link {
   // While a job runs the only message is "stop".
   bool stop_requested() {
     pollfd entry{fd_, POLLIN, 0};
-    while (!stop_ && poll(&entry, 1, 0) == 1) {
+    while (true) {
+      // It may have come together with the job.
+      while (const auto frame = decoder_.next()) stop_ = stop_ || frame_type(*frame) == "stop";
+      if (stop_ || poll(&entry, 1, 0) != 1) return stop_;
       if (read_some(fd_, decoder_) == ReadResult::kEnd) throw CoordinatorGone();
-      while (const auto frame = decoder_.next()) {
-        if (frame_type(*frame) == "stop") stop_ = true;
-      }
     }
-    return stop_;
   }
 
   // Without looking: between two jobs the next message may be a job, which receive() has to see.

@@ -47,6 +47,25 @@ void put_in_place(const fs::path& made, const fs::path& wanted) {
   }
 }
 
+bool is_database(const fs::path& path) {
+  constexpr std::string_view kMagic = "SQLite format 3";
+  std::string start(kMagic.size(), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(start.data(), static_cast<std::streamsize>(start.size()));
+  return start == kMagic;
+}
+
+// A log that a removed database left would be taken for the new one's.
+void refuse_leftovers(const fs::path& database) {
+  for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+    const fs::path left = database.string() + suffix;
+    std::error_code ec;
+    if (!fs::exists(left, ec)) continue;
+    throw Error(ErrorKind::kStore, left.string() + " is left of a database " + database.string() +
+                                       " that is gone; remove it, or name another database");
+  }
+}
+
 /// A file that takes its name when it is complete.
 class NewFile {
  public:
@@ -56,6 +75,11 @@ class NewFile {
     if (fs::exists(path_, ec) && !fs::is_regular_file(path_, ec)) {
       throw Error(ErrorKind::kStore, "cannot write " + path_.string() +
                                          ": it is there and no regular file; name another one");
+    }
+    if (is_database(path_)) {
+      throw Error(ErrorKind::kStore, path_.string() +
+                                         " is a database; an archive would replace it: "
+                                         "name another file");
     }
     out_.open(beside_, std::ios::binary | std::ios::trunc);
     check();
@@ -258,6 +282,11 @@ void load_archive(const fs::path& file, const fs::path& database, const Clock& c
     db->exec("PRAGMA defer_foreign_keys = ON");  // tables come by name, whatever they refer to
     ArchiveReader(file, *db).load();
     transaction.commit();
+    // Everything into the file itself, with its errors: the file alone takes its place.
+    const std::string mode = db->execAndGet("PRAGMA journal_mode = DELETE").getString();
+    if (mode != "delete") {
+      throw Error(ErrorKind::kStore, database.string() + " keeps its log (" + mode + ")");
+    }
   } catch (const SQLite::Exception& error) {
     throw_store_error(error, database, "importing " + file.string());
   }
@@ -303,9 +332,10 @@ std::vector<ShardReport> import_archives(const fs::path& database,
                                          std::span<const fs::path> archives, const Clock& clock) {
   std::vector<ShardReport> reports;
   for (const auto& archive : archives) {
+    std::error_code ec;
+    if (!fs::exists(database, ec)) refuse_leftovers(database);
     const Draft draft(database);
     load_archive(archive, draft.path(), clock);
-    std::error_code ec;
     if (!fs::exists(database, ec)) {
       put_in_place(draft.path(), database);
       continue;

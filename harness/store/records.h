@@ -55,7 +55,7 @@ struct SampleRecord {
       0;                      ///< summed over layers and KV heads (layer scope counts each head)
   std::int64_t kept_min = 0;  ///< smallest final cache over layers and heads
   std::int64_t kept_max = 0;
-  std::string layers;           ///< JSON array: per layer seen/evicted/kept min-max
+  std::string layers;           ///< JSON array: per layer seen/evicted/kept min-max; "" for none
   std::int64_t kv_bytes = 0;    ///< live KV bytes at the end, measured on the tensors
   std::int64_t peak_bytes = 0;  ///< largest KV bytes during the sample
   std::optional<double> ttft_ms;

@@ -47,11 +47,8 @@ void bind_sample(SQLite::Statement& insert, std::int64_t cell, const SampleRow& 
   insert.bind(++index, record.tokens_evicted);
   insert.bind(++index, record.kept_min);
   insert.bind(++index, record.kept_max);
-  if (record.layers.empty()) {
-    insert.bind(++index);
-  } else {
-    insert.bindNoCopy(++index, record.layers);
-  }
+  static const std::string kNoLayers = "[]";  // the column is always JSON
+  insert.bindNoCopy(++index, record.layers.empty() ? kNoLayers : record.layers);
   insert.bind(++index, record.kv_bytes);
   insert.bind(++index, record.peak_bytes);
   bind_optional(insert, ++index, record.ttft_ms);

@@ -60,7 +60,9 @@ class EvaluationObserver {
 class StateKeeper {
  public:
   virtual ~StateKeeper() = default;
-  /// What an unfinished evaluation left. One of another text, model or options is not used, nor is
+  /// Names model and sample: a state of another owner is not used.
+  virtual std::string owner() const = 0;
+  /// What an unfinished evaluation left. One of another owner, text or options is not used, nor is
   /// a damaged one: then the evaluation begins anew, and refused() says why.
   virtual std::optional<std::string> load() = 0;
   virtual void refused(const std::string& /*why*/) {}

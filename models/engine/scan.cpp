@@ -2,6 +2,7 @@
 #include "models/engine/scan.h"
 
 #include <algorithm>
+#include <new>
 
 #include <ATen/ATen.h>
 
@@ -23,7 +24,8 @@ namespace {
 constexpr std::int64_t kSharedRows = 64;
 
 // A larger cache (the full one of a very long text) takes longer to write than to compute again.
-constexpr std::int64_t kMostStateBytes = std::int64_t{2} << 30;
+// Two copies are in memory meanwhile.
+constexpr std::int64_t kMostStateBytes = std::int64_t{512} << 20;
 
 /// One evaluation on its way through the text.
 class Scan {
@@ -33,7 +35,7 @@ class Scan {
       : decoder_(decoder),
         tokens_(tokens),
         options_(options),
-        policy_text_(policy.text),
+        policy_(policy),
         count_(static_cast<std::int64_t>(tokens.size())),
         block_rows_(std::min(options.block_rows, count_)),
         layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
@@ -58,9 +60,10 @@ class Scan {
   std::string identity() const {
     const auto bytes = std::as_bytes(tokens_);
     return canonical_json(json::object{
+        {"owner", options_.keeper->owner()},
         {"engine_version", kEngineVersion},
         {"tokens", sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()})},
-        {"policy", policy_text_},
+        {"policy", policy_.text},
         {"budget", options_.budget.value_or(0)},
         {"seed", options_.seed},
         {"dtype", at::toString(decoder_.precision().product)},
@@ -73,6 +76,13 @@ class Scan {
     std::int64_t bytes = 0;
     for (const auto& layer : layers_) bytes += layer.cache.live_bytes();
     if (bytes > kMostStateBytes) return;
+    try {
+      options_.keeper->save(state(first));
+    } catch (const std::bad_alloc&) {  // what has been computed is worth more than its safety
+    }
+  }
+
+  std::string state(std::int64_t first) {
     StateWriter out;
     out.put_value("tokens_done", first);
     out.put("nll", std::span<const double>(result_.nll).first(static_cast<std::size_t>(first)));
@@ -84,7 +94,7 @@ class Scan {
       layers_[l].cache.save(out, prefix);
       layers_[l].policy.save(out, prefix);
     }
-    options_.keeper->save(out.finish(identity()));
+    return out.finish(identity());
   }
 
   // Returns the tokens that an earlier evaluation has done.
@@ -92,24 +102,32 @@ class Scan {
     if (!options_.keeper) return 0;
     auto bytes = options_.keeper->load();
     if (!bytes) return 0;
-    std::optional<StateReader> in;
     try {
-      in.emplace(std::move(*bytes), identity());
+      const StateReader in(std::move(*bytes), identity());
+      const auto done = in.get_value<std::int64_t>("tokens_done");
+      const auto nll = in.get<double>("nll");
+      const auto shared = in.get_value<std::int64_t>("shared_tokens");
+      const auto seconds = in.get_value<double>("seconds");
+      if (done < 1 || done >= count_ || static_cast<std::int64_t>(nll.size()) != done) {
+        throw Error(ErrorKind::kData, "state: " + std::to_string(done) + " of " +
+                                          std::to_string(count_) + " tokens cannot be done");
+      }
+      auto layers = make_sequence(decoder_, policy_, options_, count_, block_rows_);
+      for (std::size_t l = 0; l < layers.size(); ++l) {
+        const std::string prefix = "layer." + std::to_string(l) + ".";
+        layers[l].cache.load(in, prefix);
+        layers[l].policy.load(in, prefix);
+      }
+      layers_.swap(layers);
+      std::copy(nll.begin(), nll.end(), result_.nll.begin());
+      report_scores(0, nll.size());
+      result_.shared_tokens = shared;
+      seconds_before_ = seconds;
+      return done;
     } catch (const Error& error) {
       options_.keeper->refused(error.what());
       return 0;
     }
-    const auto nll = in->get<double>("nll");
-    std::copy(nll.begin(), nll.end(), result_.nll.begin());
-    report_scores(0, nll.size());
-    result_.shared_tokens = in->get_value<std::int64_t>("shared_tokens");
-    seconds_before_ = in->get_value<double>("seconds");
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const std::string prefix = "layer." + std::to_string(l) + ".";
-      layers_[l].cache.load(*in, prefix);
-      layers_[l].policy.load(*in, prefix);
-    }
-    return in->get_value<std::int64_t>("tokens_done");
   }
 
   /// Tokens until the cache first overflows: they are computed as under the full model.
@@ -223,7 +241,7 @@ class Scan {
   const Decoder& decoder_;
   std::span<const std::int64_t> tokens_;
   const EvaluateOptions& options_;
-  std::string policy_text_;
+  const policies::PolicyPlan& policy_;
   std::int64_t count_;
   std::int64_t block_rows_;
   std::vector<SequenceLayer> layers_;

@@ -150,6 +150,7 @@ TEST_CASE("a shared prefix changes no bit", "[property]") {
 /// Holds the newest state; a stop is due after `stop_after` of them.
 class Memory final : public models::StateKeeper {
  public:
+  std::string owner() const override { return owned_by; }
   std::optional<std::string> load() override { return state; }
   void refused(const std::string& why) override { refusal = why; }
   bool due() override { return true; }
@@ -158,7 +159,7 @@ class Memory final : public models::StateKeeper {
     ++saves;
   }
   std::optional<std::string> state;
-  std::string refusal;
+  std::string owned_by = "tiny", refusal;
   int saves = 0;
 };
 
@@ -196,6 +197,10 @@ TEST_CASE("an evaluation that was stopped goes on bit for bit", "[property]") {
       run(ids, policy, dtype, options);
       CHECK_THAT(memory.refusal, Catch::Contains("belongs to something else"));
       options.budget = 24;
+      memory.refusal.clear();
+      memory.owned_by = "another";
+      CHECK(run(ids, policy, dtype, options).result.nll == whole.result.nll);
+      CHECK_THAT(memory.refusal, Catch::Contains("belongs to something else"));
       memory.state->at(memory.state->size() / 2) ^= 1;
       CHECK(run(ids, policy, dtype, options).result.nll == whole.result.nll);
       CHECK_THAT(memory.refusal, Catch::Contains("damaged"));

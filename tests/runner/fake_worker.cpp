@@ -31,7 +31,8 @@ void pause_ms(int ms) {
 
 class FakeExecutor final : public runner::JobExecutor {
  public:
-  explicit FakeExecutor(fs::path control) : control_(std::move(control)) {}
+  FakeExecutor(fs::path control, std::string socket)
+      : control_(std::move(control)), socket_(std::move(socket)) {}
 
   void run(const runner::Job& job, runner::JobSink& sink) override {
     const json::object& task = job.inputs.at("task").as_object();
@@ -77,8 +78,8 @@ class FakeExecutor final : public runner::JobExecutor {
           "Exception raised from alloc at somewhere.cpp:1\nframe #0: x");
     }
     if (name == "gate") {
-      while (!fs::exists(control_ / "go")) {
-        sink.progress(1);
+      for (std::int64_t tokens = 1; !fs::exists(control_ / "go"); ++tokens) {
+        sink.progress(tokens);
         pause_ms(2);
       }
     }
@@ -103,6 +104,10 @@ class FakeExecutor final : public runner::JobExecutor {
       std::ifstream(control_ / "vmstat") >> name_of_count >> count;
       std::ofstream(control_ / "vmstat") << name_of_count << " " << count + 1 << "\n";
       kill(getpid(), SIGKILL);
+    }
+    if (name == "deaf") {
+      close(std::atoi(socket_.c_str()));
+      while (true) pause();
     }
     if (name == "nonsense") {
       const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
@@ -138,6 +143,7 @@ class FakeExecutor final : public runner::JobExecutor {
   }
 
   fs::path control_;
+  std::string socket_;
 };
 
 }  // namespace
@@ -151,6 +157,8 @@ int main(int argc, char** argv) {
     return 127;
   }
   std::ofstream(control / "pids", std::ios::app) << getpid() << "\n";
-  FakeExecutor executor(control);
+  if (fs::exists(control / "no-hello")) pause();
+  if (argc == 5 && fs::exists(control / ("no-" + std::string(argv[3])))) return 5;
+  FakeExecutor executor(control, argv[argc - 1]);
   return runner::run_worker(std::atoi(argv[argc - 1]), executor);
 }

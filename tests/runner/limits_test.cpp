@@ -46,13 +46,56 @@ TEST_CASE("a worker that hangs is told from a busy one, and its cell tried again
   CHECK_THAT(always.reason("hang", 8),
              Contains("3 times in a row") && Contains("it hung: no progress for 0.3 s"));
 
-  FakeGrid busy({"gate"});  // says that it goes on, for longer than the limit
-  busy.options.limits.hang_seconds = 2;
+  FakeGrid busy({"gate"});                 // says that it goes on, for longer than the limit
+  busy.options.limits.hang_seconds = 0.6;  // messages come four times a second
   const pid_t coordinator = busy.start(1);
   REQUIRE(eventually([&] { return !busy.notes("started").empty(); }));
-  test::sleep_ms(600);
+  test::sleep_ms(2000);
   busy.touch("go");
   CHECK(wait_for(coordinator) == kExitOk);
+  CHECK(busy.notes("pids").size() == 1);
+}
+
+TEST_CASE("a worker that hangs before it is ready is given up") {
+  FakeGrid grid({"a"});
+  grid.touch("no-hello");
+  grid.options.limits.hang_seconds = 0.2;
+  CHECK_THROWS_WITH(grid.run(1), Contains("it hung"));
+}
+
+TEST_CASE("a worker that closes its connection and lives on is replaced") {
+  FakeGrid grid({"deaf", "a"});
+  const auto report = grid.run(1);
+  CHECK(report.workers_died == 6);
+  CHECK_THAT(grid.reason("deaf", 8), Contains("closed its connection"));
+  CHECK(grid.status("a", 8) == "done");
+}
+
+TEST_CASE("a device that cannot be used is named, the others do the work") {
+  FakeGrid grid({"slow", "a"});
+  grid.options.devices = {"cuda:0", "cuda:1"};
+  grid.touch("no-cuda:1");
+  const auto report = grid.run(1);
+  CHECK(report.exit_code() == kExitOk);
+  REQUIRE(report.workers_given_up.size() == 1);
+  CHECK_THAT(report.workers_given_up.front(), Contains("(cuda:1)") && Contains("exit code 5"));
+}
+
+TEST_CASE("a wall clock that jumps back changes no result") {
+  class Jumping final : public Clock {
+   public:
+    double steady_seconds() const override { return system_clock().steady_seconds(); }
+    std::int64_t unix_ms() const override { return 2'000'000'000'000 - 3'600'000 * calls_++; }
+
+   private:
+    mutable std::int64_t calls_ = 0;
+  } clock;
+  FakeGrid calm({"a", "b"}), grid({"a", "b"});
+  calm.run();
+  grid.options.clock = &clock;
+  CHECK(grid.run(2).exit_code() == kExitOk);
+  CHECK(grid.run(2).samples_cached == 16);
+  CHECK(grid.table() == calm.table());
 }
 
 TEST_CASE("a worker over the memory limit ends its cell oom and skips larger ones of the line") {

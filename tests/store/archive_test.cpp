@@ -114,6 +114,26 @@ TEST_CASE("an archive takes the place of a file and of nothing else") {
   write_file_atomically(dir / "r.jsonl", "old");
   export_archive(dir / "r.db", dir / "r.jsonl");
   CHECK(read_file(dir / "r.jsonl", ErrorKind::kData).size() > 1000);
+
+  const auto before = read_file(dir / "r.db", ErrorKind::kData);
+  CHECK_THROWS_WITH(export_archive(dir / "r.db", dir / "r.db"), Contains("is a database"));
+  CHECK(read_file(dir / "r.db", ErrorKind::kData) == before);
+}
+
+TEST_CASE("an import is not put beside the log of a database that is gone") {
+  TempDir dir;
+  fill(dir / "r.db");
+  export_archive(dir / "r.db", dir / "r.jsonl");
+  write_file_atomically(dir / "new.db-wal", "left over");
+  const std::vector<fs::path> archives{dir / "r.jsonl"};
+  CHECK_THROWS_WITH(import_archives(dir / "new.db", archives), Contains("new.db-wal is left"));
+  CHECK_FALSE(fs::exists(dir / "new.db"));
+  fs::remove(dir / "new.db-wal");
+  import_archives(dir / "new.db", archives);
+  // The file alone holds everything.
+  fs::copy_file(dir / "new.db", dir / "copy.db");
+  CHECK(RunStore::open(dir / "copy.db", OpenMode::kReadOnly).cells().size() ==
+        RunStore::open(dir / "r.db", OpenMode::kReadOnly).cells().size());
 }
 
 TEST_CASE("an import into a database with rows merges") {

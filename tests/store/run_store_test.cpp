@@ -108,6 +108,17 @@ TEST_CASE("a sample or cell that is there already is not stored twice") {
   CHECK(store.query("SELECT suite FROM results WHERE metric = 'ppl'").rows.size() == 1);
 }
 
+TEST_CASE("a sample without figures per layer is stored") {
+  TempDir dir;
+  auto store = RunStore::open(dir / "r.db", OpenMode::kReadWriteCreate);
+  const auto cell = make_cell("a");
+  store.add_cells(std::array{cell});
+  auto row = make_sample(cell, store.begin_run(make_provenance()), "1/0", "1", 2, 2);
+  row.record.layers.clear();
+  CHECK(store.add_samples(std::array{row}) == 1);
+  CHECK(store.query("SELECT layers FROM sample").rows[0][0] == "[]");
+}
+
 TEST_CASE("a batch with a bad row stores nothing") {
   TempDir dir;
   auto store = RunStore::open(dir / "r.db", OpenMode::kReadWriteCreate);

@@ -30,11 +30,17 @@ Progress read_progress(const store::RunStore& store) {
   for (const auto& cell : store.cells()) {
     progress.samples_wanted += cell.record.n_samples;
     progress.samples_done += cell.samples_done;
+    if (cell.status != store::CellStatus::kPending && cell.status != store::CellStatus::kRunning) {
+      continue;
+    }
     progress.tokens_missing += (cell.record.n_samples - cell.samples_done) * cell.record.length;
   }
-  const auto rate =
-      store.query("SELECT sum(tokens_in - tokens_shared) / nullif(sum(seconds), 0.0) FROM samples")
-          .rows;
+  const auto rate = store
+                        .query(
+                            "SELECT sum(tokens_in) / nullif((julianday(max(created_at)) - "
+                            "julianday(min(created_at))) * 86400 + max(seconds), 0.0) FROM sample "
+                            "WHERE provenance_id = (SELECT max(provenance_id) FROM sample)")
+                        .rows;
   if (!rate.empty() && rate[0][0].is_double()) progress.tokens_per_s = rate[0][0].as_double();
   return progress;
 }
@@ -73,9 +79,10 @@ int run(const Options& options) {
   std::cout << "\nsamples: " << with_thousands(progress.samples_done) << " of "
             << with_thousands(progress.samples_wanted) << " done\n";
   if (progress.tokens_per_s) {
-    std::cout << "rate: " << fixed(*progress.tokens_per_s, 0) << " tokens/s per worker\n";
+    std::cout << "rate: " << fixed(*progress.tokens_per_s, 0)
+              << " tokens/s, all workers of the last run together\n";
     if (progress.tokens_missing > 0) {
-      std::cout << "left: " << human_duration(*progress.seconds_left()) << " with one worker\n";
+      std::cout << "left: " << human_duration(*progress.seconds_left()) << ' ' << "at that rate\n";
     }
   }
   if (!failures.rows.empty()) {
