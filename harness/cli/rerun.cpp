@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/rerun.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -16,6 +12,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/seed.h"
+#include "harness/cli/scratch_folder.h"
 #include "harness/cli/suites.h"
 
 namespace lethe::cli {
@@ -24,29 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Verdict = RerunSample::Verdict;
-
-/// A folder for the second measurement, gone at the end.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "lethe-verify-XXXXXX").string();
-    if (!mkdtemp(name.data())) {
-      throw Error(ErrorKind::kStore, "cannot make a folder " + name + ": " + std::strerror(errno) +
-                                         "; set TMPDIR to a folder that may be written to");
-    }
-    path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ec;
-    fs::remove_all(path_, ec);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 /// Sample keys to run again, by cell key.
 using Choice = std::map<std::string, std::set<std::string>>;
@@ -192,7 +166,7 @@ Rerun rerun_share(const store::RunStore& store, std::int64_t percent, std::int64
   }
   if (loaded.cells.empty()) return out;
 
-  const Scratch scratch;
+  const ScratchFolder scratch;
   const fs::path database = scratch.path() / "again.db";
   const auto report = execute(loaded, database, options, "lethe verify --rerun");
   out.interrupted = report.interrupted;

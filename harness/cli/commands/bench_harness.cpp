@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lethe bench harness: what the harness itself costs. In `lethe`, because none of it needs a model.
 #include <malloc.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -21,6 +18,7 @@
 #include "harness/cli/machine.h"
 #include "harness/cli/output.h"
 #include "harness/cli/root.h"
+#include "harness/cli/scratch_folder.h"
 #include "harness/runner/coordinator.h"
 #include "harness/runner/planner.h"
 #include "harness/runner/recorder.h"
@@ -32,30 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using store::OpenMode;
 using store::RunStore;
-
-/// Holds the databases of the benchmark; removed with them.
-class Folder {
- public:
-  explicit Folder(const fs::path& parent) {
-    std::string name = (parent / "lethe-bench-XXXXXX").string();
-    if (!mkdtemp(name.data())) {
-      throw Error(ErrorKind::kConfig, "cannot create a folder in " + parent.string() + ": " +
-                                          std::strerror(errno) + "; give another --dir");
-    }
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ec;
-    fs::remove_all(path_, ec);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const char* name) const { return path_ / name; }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 /// Seconds and growth of resident memory of a piece of work.
 struct Cost {
@@ -242,8 +216,8 @@ std::vector<OptionSpec> harness_options() {
 int run(const Options& options) {
   const auto rows = options.integer("rows", 200'000, 1, 100'000'000);
   const auto count = options.integer("cells", 100'000, 1, 1'000'000);
-  const Folder folder(options.has("dir") ? fs::path(options.text("dir"))
-                                         : fs::temp_directory_path());
+  const ScratchFolder folder(options.has("dir") ? fs::path(options.text("dir"))
+                                                : fs::temp_directory_path());
   const double rate = writer_rate(folder / "writer.db", rows);
   Cost fresh, done;
   {
