@@ -57,15 +57,16 @@ TEST_CASE("a query that takes too long is stopped", "[cli][integration]") {
 TEST_CASE("the harness is measured without a model", "[cli][integration]") {
   const TempDir folder;
   const auto outcome =
-      shell("lethe bench harness --rows 3000 --cells 500 --dir . --json", folder.path());
+      shell("lethe bench harness --rows 3000 --cells 500 --overhead-cells 0 --dir . --json",
+            folder.path());
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   const auto report = parse_json(outcome.out, "bench", ErrorKind::kData);
   CHECK(report.at("writer_rows") == 3000);
   CHECK(report.at("plan_cells") == 500);
   CHECK(report.at("second_run_cells") == 500);
-  for (const auto* name :
-       {"writer_rows_per_s", "plan_fresh_seconds", "plan_done_seconds", "second_run_seconds"}) {
+  for (const auto* name : {"writer_rows_per_s", "plan_fresh_seconds", "plan_done_seconds",
+                           "second_run_seconds", "queue_busy_share"}) {
     CAPTURE(name);
     CHECK(report.at(name).to_number<double>() > 0);
   }
