@@ -45,11 +45,13 @@ void Ledger::open(const std::vector<grid::Cell>& cells) {
     queue_.push_back(job.get());
     jobs_.push_back(std::move(job));
   }
-  std::set<std::filesystem::path> wanted;
-  for (const auto& job : jobs_) {
-    for (const auto& key : job->missing) wanted.insert(state_path(recorder_.state_dir(), key));
+  if (std::error_code ec; std::filesystem::exists(recorder_.state_dir(), ec)) {
+    std::set<std::filesystem::path> wanted;
+    for (const auto& job : jobs_) {
+      for (const auto& key : job->missing) wanted.insert(state_path(recorder_.state_dir(), key));
+    }
+    recorder_.drop_states(&wanted);
   }
-  recorder_.drop_states(&wanted);
   recorder_.emit({.type = EventType::kRunStarted,
                   .cells = static_cast<std::int64_t>(jobs_.size()),
                   .cells_cached = report_.cells_cached,

@@ -57,8 +57,10 @@ void Recorder::commit() {
   if (rows_.empty()) return;
   report_.samples_done += static_cast<std::int64_t>(store_.add_samples(rows_));
   std::error_code ec;
-  for (const auto& row : rows_) {
-    std::filesystem::remove(state_path(state_dir(), row.record.sample_key), ec);
+  if (std::filesystem::exists(state_dir(), ec)) {  // asked once a group, not once a row
+    for (const auto& row : rows_) {
+      std::filesystem::remove(state_path(state_dir(), row.record.sample_key), ec);
+    }
   }
   rows_.clear();
   for (const auto& event : std::exchange(events_, {})) {
