@@ -34,13 +34,21 @@ struct PolicyTraits {
   bool reads_attention = false;
   bool reads_key_norms = false;
   /// 0: every attention row is delivered once, in order. w > 0: only the last w rows before a
-  /// decision are wanted (SnapKV's observation window).
+  /// cut are wanted (SnapKV's observation window); a policy without history says 1.
   int last_rows = 0;
-  /// The policy is asked for victims every `update_interval` tokens (NAMM: 512).
+  /// The policy is asked for victims every `update_interval` tokens (NAMM: 512), which the schedule
+  /// must say too.
   int update_interval = 1;
+  /// Defined for a cut after every token only; other schedules are refused.
+  bool exact_only = false;
+  /// Not a memory a model could have: before its first decision the policy is shown what attention
+  /// over the *whole* text, later queries included, gives every token (preview()).
+  bool reads_whole_text = false;
   /// The first `pinned` positions never leave (sinks). The engine keeps them: a policy's view and
   /// budget leave them out.
   std::int64_t pinned = 0;
+  /// Smallest budget the policy can keep, pinned tokens not counted.
+  std::int64_t least_budget = 1;
   /// False: the policy keeps what it likes and takes no budget (full).
   bool takes_budget = true;
   /// False: select() may return nothing although the cache is over budget (NAMM without a cap).
@@ -86,8 +94,10 @@ class AttentionRows {
 /// position. Valid during the call it is passed to.
 struct HeadCache {
   std::span<const std::int64_t> positions;  ///< [cached] original positions, ascending
-  std::span<const float> key_norms;         ///< [cached] L2 norms; empty unless asked for
-  AttentionRows attention;                  ///< query heads of this KV head (or of the layer)
+  std::span<const double> key_norms;        ///< [cached] L2 norms; empty unless asked for
+  /// Query heads of this KV head (or of the layer). One row, the newest query's; at a cut
+  /// traits.last_rows of them where more are asked for, the newest last.
+  AttentionRows attention;
 };
 
 /// What a policy sees of its layer: one HeadCache for Scope::kLayer, one per KV head otherwise.
@@ -110,14 +120,19 @@ struct EvictionPlan {
 };
 
 /// One instance serves one layer of one sequence. Calls come from one thread, in this order:
-/// observe(), then select() when the cache is over budget and an update is due, then
-/// applied() with the plan the engine validated and carried out.
+/// observe(), then, at a cut of the schedule that finds the cache over budget, select() and
+/// applied() with the plan the engine validated and carried out. Tokens that the model itself
+/// loses (a sliding window's) leave by an applied() of their own before select().
 class EvictionPolicy {
  public:
   virtual ~EvictionPolicy() = default;
+  /// Once, before anything else, where traits.reads_whole_text: `sums[h][i]` is the attention that
+  /// token i receives from all queries of the text under dense causal attention of this layer,
+  /// mean over the query heads of KV head h (of the layer for Scope::kLayer).
+  virtual void preview(std::span<const std::vector<double>> /*sums*/) {}
   /// After the attention of the newest token(s), before eviction. The newest token is in the view.
-  /// Called for every token where the policy reads attention or key norms with last_rows == 0, or
-  /// has no fixed size; otherwise only for tokens that overflow the budget.
+  /// Called for every token where the policy reads attention or key norms with last_rows == 0;
+  /// otherwise only at cuts (of fixed_size policies: those that find the cache over budget).
   virtual void observe(const CacheView& /*view*/) {}
   /// Who leaves, so that at most `budget` tokens stay per HeadCache.
   virtual void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) = 0;

@@ -67,12 +67,14 @@ void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget) 
   if (!budget)
     throw Error(ErrorKind::kConfig,
                 "policy '" + policy.text + "' needs a budget (tokens per layer)");
-  const std::int64_t least = policy.traits.pinned + 1;
+  const std::int64_t least = policy.traits.pinned + policy.traits.least_budget;
   if (*budget < least) {
-    throw Error(ErrorKind::kConfig,
-                "budget " + std::to_string(*budget) + " is too small for policy '" + policy.text +
-                    "': expected at least " + std::to_string(least) +
-                    (policy.traits.pinned ? " (sinks count inside the budget)" : " token"));
+    throw Error(ErrorKind::kConfig, "budget " + std::to_string(*budget) +
+                                        " is too small for policy '" + policy.text +
+                                        "': expected at least " + std::to_string(least) +
+                                        (policy.traits.pinned ? " (sinks count inside the budget)"
+                                         : least > 1          ? " tokens"
+                                                              : " token"));
   }
 }
 

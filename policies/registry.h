@@ -20,6 +20,9 @@ struct PolicyPlan {
   std::string text;  ///< canonical, e.g. "window:sinks=4"
   PolicyTraits traits;
   std::function<std::unique_ptr<EvictionPolicy>(const LayerContext&)> make;
+  /// What the layer keeps of a budget of `budget` tokens a layer on average; null: every layer
+  /// the same.
+  std::function<std::int64_t(const LayerContext&, std::int64_t budget)> layer_budget;
 };
 
 /// One entry of `lethe list policies`.

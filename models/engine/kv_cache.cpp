@@ -25,11 +25,11 @@ void store(const at::Tensor& tensor, std::int64_t head, std::int32_t slot, const
 }
 
 template <typename T>
-float norm(const T* key, std::int64_t width) {
+double norm(const T* key, std::int64_t width) {
   double sum = 0;
   for (std::int64_t i = 0; i < width; ++i)
     sum += static_cast<double>(key[i]) * static_cast<double>(key[i]);
-  return static_cast<float>(std::sqrt(sum));
+  return std::sqrt(sum);
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope, st
       scope == policies::Scope::kLayer ? 1 : static_cast<std::size_t>(shape.n_kv_heads);
   tables_.assign(tables, SlotTable(static_cast<std::int32_t>(slots)));
   if (keep_key_norms)
-    slot_norms_.assign(tables, std::vector<float>(static_cast<std::size_t>(slots)));
+    slot_norms_.assign(tables, std::vector<double>(static_cast<std::size_t>(slots)));
   freed_by_plan_.resize(tables);
   awaiting_release_.resize(tables);
 }
@@ -68,13 +68,13 @@ std::vector<std::int32_t> LayerCache::write(const T* qkv_row) {
     store(keys_, head, slots[table], key + head * shape_.head_dim);
     store(values_, head, slots[table], value + head * shape_.head_dim);
     if (!keep_key_norms_) continue;
-    const float key_norm = norm(key + head * shape_.head_dim, shape_.head_dim);
+    const double key_norm = norm(key + head * shape_.head_dim, shape_.head_dim);
     norm_sum += key_norm;
     slot_norms_[table][static_cast<std::size_t>(slots[table])] = key_norm;
   }
   if (keep_key_norms_ && tables_.size() == 1) {  // a layer decides by the mean over its KV heads
     slot_norms_[0][static_cast<std::size_t>(slots[0])] =
-        static_cast<float>(norm_sum / static_cast<double>(shape_.n_kv_heads));
+        norm_sum / static_cast<double>(shape_.n_kv_heads);
   }
   return slots;
 }
@@ -137,7 +137,7 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const std::string table = prefix + std::to_string(t) + ".";
     tables_[t].load(in, table);
-    if (keep_key_norms_) slot_norms_[t] = in.get<float>(table + "slot_norms");
+    if (keep_key_norms_) slot_norms_[t] = in.get<double>(table + "slot_norms");
   }
   for (const auto& [name, tensor] : {std::pair("keys", keys_), std::pair("values", values_)}) {
     const auto raw = in.get<char>(prefix + name);

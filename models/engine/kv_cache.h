@@ -58,7 +58,7 @@ class LayerCache {
   at::Tensor keys_;
   at::Tensor values_;
   std::vector<SlotTable> tables_;
-  std::vector<std::vector<float>> slot_norms_;               // [tables][slots]
+  std::vector<std::vector<double>> slot_norms_;              // [tables][slots]
   std::vector<std::vector<std::int32_t>> freed_by_plan_;     // [tables], of the last plan
   std::vector<std::vector<std::int32_t>> awaiting_release_;  // [tables]
   std::int64_t peak_live_bytes_ = 0;

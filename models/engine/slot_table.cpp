@@ -28,7 +28,7 @@ void SlotTable::append(std::int64_t position, std::int32_t slot) {
   order_.push_back(slot);
 }
 
-void SlotTable::append_with_norm(std::int64_t position, std::int32_t slot, float key_norm) {
+void SlotTable::append_with_norm(std::int64_t position, std::int32_t slot, double key_norm) {
   append(position, slot);
   key_norms_.push_back(key_norm);
 }
@@ -54,7 +54,7 @@ void SlotTable::load(const StateReader& in, const std::string& prefix) {
   const std::size_t slots = order_.size() + free_.size();
   positions_ = in.get<std::int64_t>(prefix + "positions");
   order_ = in.get<std::int32_t>(prefix + "order");
-  key_norms_ = in.get<float>(prefix + "key_norms");
+  key_norms_ = in.get<double>(prefix + "key_norms");
   free_ = in.get<std::int32_t>(prefix + "free");
   high_water_ = in.get_value<std::int32_t>(prefix + "high_water");
   if (positions_.size() != order_.size() || order_.size() + free_.size() != slots) {

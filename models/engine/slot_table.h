@@ -24,13 +24,13 @@ class SlotTable {
   std::int32_t high_water() const { return high_water_; }
   std::span<const std::int64_t> positions() const { return positions_; }  ///< [live], ascending
   std::span<const std::int32_t> order() const { return order_; }          ///< [live], slots
-  std::span<const float> key_norms() const { return key_norms_; }         ///< [live] or empty
+  std::span<const double> key_norms() const { return key_norms_; }        ///< [live] or empty
 
   /// Takes the lowest free slot. Throws Error(kInternal) when none is free. The token is not yet
   /// live: append() makes it so, in order of position.
   std::int32_t take_slot();
   void append(std::int64_t position, std::int32_t slot);
-  void append_with_norm(std::int64_t position, std::int32_t slot, float key_norm);
+  void append_with_norm(std::int64_t position, std::int32_t slot, double key_norm);
   /// Removes the token at `index` (view order) and returns its slot. The slot stays occupied until
   /// release(): rows of the current block may still read it.
   std::int32_t remove(std::size_t index);
@@ -44,7 +44,7 @@ class SlotTable {
  private:
   std::vector<std::int64_t> positions_;
   std::vector<std::int32_t> order_;
-  std::vector<float> key_norms_;
+  std::vector<double> key_norms_;
   std::vector<std::int32_t> free_;  // min-heap: low slots first keep the used columns few
   std::int32_t high_water_ = 0;
 };

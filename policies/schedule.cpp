@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "harness/base/names.h"
+
+namespace lethe::policies {
+namespace {
+
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kLargestBlock = 1 << 20;
+
+}  // namespace
+
+Schedule Schedule::parse(std::string_view text) {
+  Schedule schedule;
+  if (text == "exact") return schedule;
+  if (text == "post-prompt") {
+    schedule.kind = Kind::kPostPrompt;
+    return schedule;
+  }
+  if (text == "prefill-only") {
+    schedule.kind = Kind::kPrefillOnly;
+    return schedule;
+  }
+  constexpr std::string_view kBlock = "block:";
+  if (text.starts_with(kBlock)) {
+    const auto size = parse_integer(text.substr(kBlock.size()));
+    if (!size || *size < 1 || *size > kLargestBlock) {
+      throw Error(ErrorKind::kConfig, "schedule '" + std::string(text) +
+                                          "': expected block:m with m from 1 to " +
+                                          std::to_string(kLargestBlock) + ", as in block:512");
+    }
+    if (*size == 1) return schedule;
+    schedule.kind = Kind::kBlock;
+    schedule.block = *size;
+    return schedule;
+  }
+  const std::array<std::string, 4> known{"exact", "block:m", "post-prompt", "prefill-only"};
+  throw unknown_name(ErrorKind::kConfig, "schedule", text, known);
+}
+
+std::string Schedule::text() const {
+  switch (kind) {
+    case Kind::kExact:
+      return "exact";
+    case Kind::kBlock:
+      return "block:" + std::to_string(block);
+    case Kind::kPostPrompt:
+      return "post-prompt";
+    case Kind::kPrefillOnly:
+      return "prefill-only";
+  }
+  throw Error(ErrorKind::kInternal, "unknown schedule");
+}
+
+std::int64_t Schedule::next_cut(std::int64_t step) const {
+  switch (kind) {
+    case Kind::kExact:
+      return step;
+    case Kind::kBlock:
+      return (step / block + 1) * block - 1;
+    case Kind::kPostPrompt:
+      return std::max(step, prompt - 1);
+    case Kind::kPrefillOnly:
+      return step < prompt ? prompt - 1 : kNever;
+  }
+  throw Error(ErrorKind::kInternal, "unknown schedule");
+}
+
+std::int64_t Schedule::most_live(std::int64_t budget, std::int64_t tokens) const {
+  const std::int64_t kept = std::min(budget, tokens);
+  switch (kind) {
+    case Kind::kExact:
+      return std::min(kept + 1, tokens);
+    case Kind::kBlock:
+      return block > tokens - kept ? tokens : kept + block;
+    case Kind::kPostPrompt:
+      return std::min(std::max(prompt, kept + 1), tokens);
+    case Kind::kPrefillOnly: {
+      const std::int64_t after_cut = std::min(kept, prompt);
+      return std::min(std::max(prompt, after_cut + tokens - prompt), tokens);
+    }
+  }
+  throw Error(ErrorKind::kInternal, "unknown schedule");
+}
+
+void check_schedule(const PolicyPlan& policy, const Schedule& schedule) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::kConfig, "policy '" + policy.text + "' cannot run under schedule '" +
+                                        schedule.text() + "': " + why);
+  };
+  const PolicyTraits& traits = policy.traits;
+  if (schedule.needs_prompt() && schedule.prompt < 1) {
+    throw Error(ErrorKind::kConfig,
+                "schedule '" + schedule.text() +
+                    "' cuts after the prompt, and the text has none; give the task "
+                    "\"prompt\": TOKENS (--prompt TOKENS), or use exact or block:m");
+  }
+  if (traits.exact_only && schedule.kind != Schedule::Kind::kExact) {
+    refuse("it is defined after every token only; use exact");
+  }
+  if (traits.update_interval > 1 &&
+      (schedule.kind != Schedule::Kind::kBlock || schedule.block != traits.update_interval)) {
+    refuse("it is updated every " + std::to_string(traits.update_interval) +
+           " tokens; use block:" + std::to_string(traits.update_interval));
+  }
+  if (traits.last_rows <= 1) return;
+  // All of the rows it looks at must lie between two cuts.
+  const std::string rows = std::to_string(traits.last_rows);
+  const std::string looks = "it looks at the last " + rows + " tokens before a cut; ";
+  switch (schedule.kind) {
+    case Schedule::Kind::kExact:
+    case Schedule::Kind::kPostPrompt:
+      refuse(looks + "use prefill-only, or block:m with m of at least " + rows);
+      break;
+    case Schedule::Kind::kBlock:
+      if (schedule.block < traits.last_rows) refuse(looks + "m must be at least " + rows);
+      break;
+    case Schedule::Kind::kPrefillOnly:
+      if (schedule.prompt < traits.last_rows) {
+        refuse(looks + "the prompt has " + std::to_string(schedule.prompt));
+      }
+      break;
+  }
+}
+
+}  // namespace lethe::policies
