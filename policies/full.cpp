@@ -19,8 +19,7 @@ void register_full(Registry& registry) {
                  spec.check_known({}, ErrorKind::kPolicy);
                  PolicyPlan plan;
                  plan.text = "full";
-                 plan.traits.takes_budget = false;
-                 plan.traits.fixed_size = false;
+                 plan.traits.takes_budget = false;  // so it is never over one, and never asked
                  plan.make = [](const LayerContext&) { return std::make_unique<Full>(); };
                  return plan;
                });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/policy.h"
 
-#include <algorithm>
+#include <type_traits>
 
 #include "harness/base/error.h"
 #include "harness/base/simd.h"
@@ -9,75 +9,65 @@
 namespace lethe::policies {
 namespace {
 
-// Sums `heads` rows of `n` weights into `sum`, slot by slot.
-LETHE_MULTIVERSION void sum_rows(const float* data, int heads, std::size_t stride, std::size_t n,
-                                 float* __restrict sum) {
-  std::copy(data, data + n, sum);
-  for (int h = 1; h < heads; ++h) {
-    const float* row = data + static_cast<std::size_t>(h) * stride;
-    for (std::size_t i = 0; i < n; ++i) sum[i] += row[i];
-  }
-}
-
-LETHE_MULTIVERSION void sum_rows(const double* data, int heads, std::size_t stride, std::size_t n,
-                                 double* __restrict sum) {
-  std::copy(data, data + n, sum);
-  for (int h = 1; h < heads; ++h) {
-    const double* row = data + static_cast<std::size_t>(h) * stride;
-    for (std::size_t i = 0; i < n; ++i) sum[i] += row[i];
-  }
-}
-
+// Sums `heads` rows of `n` weights into `sum`, slot by slot. A row is multiplied by its factor
+// first, and rounded, as if it had been stored that way.
 template <typename T>
-void gather_mean(const T* data, int heads, std::size_t stride, std::size_t slots,
-                 std::span<const std::int32_t> order, std::span<double> out) {
-  thread_local std::vector<T> sum;
-  sum.resize(slots);
-  sum_rows(data, heads, stride, slots, sum.data());
-  const T scale = T(1) / static_cast<T>(heads);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    out[i] = static_cast<double>(sum[static_cast<std::size_t>(order[i])] * scale);
+__attribute__((always_inline)) inline void sum_of_rows(const T* data, int heads, std::size_t stride,
+                                                       std::size_t n, const T* factors,
+                                                       std::size_t factor_stride,
+                                                       T* __restrict sum) {
+  for (int h = 0; h < heads; ++h) {
+    const T* row = data + static_cast<std::size_t>(h) * stride;
+    const T factor = factors ? factors[static_cast<std::size_t>(h) * factor_stride] : T(1);
+    if (h == 0) {
+      for (std::size_t i = 0; i < n; ++i) sum[i] = row[i] * factor;
+    } else {
+      for (std::size_t i = 0; i < n; ++i) sum[i] += row[i] * factor;
+    }
   }
 }
+
+// target_clones does not apply to templates: one plain function per type carries the dispatch.
+#define LETHE_INSTANTIATE(T)                                                                    \
+  LETHE_MULTIVERSION void sum_rows(const T* data, int heads, std::size_t stride, std::size_t n, \
+                                   const T* factors, std::size_t factor_stride,                 \
+                                   T* __restrict sum) {                                         \
+    sum_of_rows<T>(data, heads, stride, n, factors, factor_stride, sum);                        \
+  }
+LETHE_INSTANTIATE(float)
+LETHE_INSTANTIATE(double)
+#undef LETHE_INSTANTIATE
 
 }  // namespace
-
-AttentionRows::AttentionRows(const float* data, int rows, int heads, std::size_t row_stride,
-                             std::size_t head_stride, std::size_t slots,
-                             std::span<const std::int32_t> order)
-    : f32_(data),
-      rows_(rows),
-      heads_(heads),
-      row_stride_(row_stride),
-      head_stride_(head_stride),
-      slots_(slots),
-      order_(order) {}
-
-AttentionRows::AttentionRows(const double* data, int rows, int heads, std::size_t row_stride,
-                             std::size_t head_stride, std::size_t slots,
-                             std::span<const std::int32_t> order)
-    : f64_(data),
-      rows_(rows),
-      heads_(heads),
-      row_stride_(row_stride),
-      head_stride_(head_stride),
-      slots_(slots),
-      order_(order) {}
 
 double AttentionRows::at(int row, int head, std::size_t i) const {
   const std::size_t offset = static_cast<std::size_t>(row) * row_stride_ +
                              static_cast<std::size_t>(head) * head_stride_ +
                              static_cast<std::size_t>(order_[i]);
-  return f64_ ? f64_[offset] : static_cast<double>(f32_[offset]);
+  return std::visit(
+      [&](const auto& values) {
+        const auto value = values.data[offset];
+        if (!values.factors) return static_cast<double>(value);
+        return static_cast<double>(value *
+                                   values.factors[static_cast<std::size_t>(head) * factor_stride_]);
+      },
+      values_);
 }
 
 void AttentionRows::mean_over_heads(int row, std::span<double> out) const {
-  const std::size_t offset = static_cast<std::size_t>(row) * row_stride_;
-  if (f64_) {
-    gather_mean(f64_ + offset, heads_, head_stride_, slots_, order_, out);
-  } else {
-    gather_mean(f32_ + offset, heads_, head_stride_, slots_, order_, out);
-  }
+  std::visit(
+      [&](const auto& values) {
+        using T = std::remove_cvref_t<decltype(*values.data)>;
+        thread_local std::vector<T> sum;
+        sum.resize(slots_);
+        sum_rows(values.data + static_cast<std::size_t>(row) * row_stride_, heads_, head_stride_,
+                 slots_, values.factors, factor_stride_, sum.data());
+        const T scale = T(1) / static_cast<T>(heads_);
+        for (std::size_t i = 0; i < order_.size(); ++i) {
+          out[i] = static_cast<double>(sum[static_cast<std::size_t>(order_[i])] * scale);
+        }
+      },
+      values_);
 }
 
 void validate_plan(const EvictionPlan& plan, const CacheView& view, std::size_t budget,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace lethe {
@@ -56,18 +57,42 @@ struct PolicyTraits {
 };
 
 /// Softmax weights of the most recent query rows over the cached tokens of one HeadCache: logical
-/// shape [rows, query heads, cached]. Rows of dead columns are zero. Values live in slots; the
-/// index list `order` maps view index -> slot, so reading through it costs a gather, and the
-/// reductions below, which run over whole slots first, are the fast way.
+/// shape [rows, query heads, cached]. Values live in slots; the index list `order` maps view index
+/// -> slot, so reading through it costs a gather, and the reductions below, which run over whole
+/// slots first, are the fast way.
 class AttentionRows {
  public:
   AttentionRows() = default;
   /// `float` rows, or `double` rows when the cell computes in float64. `head_stride` and
   /// `row_stride` count elements; `slots` is the number of slots in one row.
   AttentionRows(const float* data, int rows, int heads, std::size_t row_stride,
-                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order);
+                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order)
+      : values_(Values<float>{data, nullptr}),
+        rows_(rows),
+        heads_(heads),
+        row_stride_(row_stride),
+        head_stride_(head_stride),
+        slots_(slots),
+        order_(order) {}
   AttentionRows(const double* data, int rows, int heads, std::size_t row_stride,
-                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order);
+                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order)
+      : values_(Values<double>{data, nullptr}),
+        rows_(rows),
+        heads_(heads),
+        row_stride_(row_stride),
+        head_stride_(head_stride),
+        slots_(slots),
+        order_(order) {}
+
+  /// One row whose values are not yet weights: those of query head h are still to be multiplied by
+  /// factors[h * stride].
+  template <typename T>
+  AttentionRows scaled_by(const T* factors, std::size_t stride) const {
+    AttentionRows scaled = *this;
+    std::get<Values<T>>(scaled.values_).factors = factors;
+    scaled.factor_stride_ = stride;
+    return scaled;
+  }
 
   bool empty() const { return rows_ == 0; }
   int rows() const { return rows_; }
@@ -80,13 +105,19 @@ class AttentionRows {
   void mean_over_heads(int row, std::span<double> out) const;
 
  private:
-  const float* f32_ = nullptr;
-  const double* f64_ = nullptr;
+  template <typename T>
+  struct Values {
+    const T* data;
+    const T* factors;  ///< null: the values are weights
+  };
+
+  std::variant<Values<float>, Values<double>> values_;
   int rows_ = 0;
   int heads_ = 0;
   std::size_t row_stride_ = 0;
   std::size_t head_stride_ = 0;
   std::size_t slots_ = 0;
+  std::size_t factor_stride_ = 0;
   std::span<const std::int32_t> order_;
 };
 

@@ -55,10 +55,10 @@ ModelConfig read_hf_config(const std::filesystem::path& path) {
   ObjectReader reader(parsed, path.string(), ErrorKind::kModel);
   ModelConfig config;
   config.architecture = reader.string("model_type");
-  if (config.architecture != "llama") {
+  if (config.architecture != "llama" && config.architecture != "mistral") {
     throw Error(ErrorKind::kModel, reader.where("model_type") +
-                                       ": expected a model type that is supported (\"llama\"), "
-                                       "found \"" +
+                                       ": expected a model type that is supported (\"llama\", "
+                                       "\"mistral\"), found \"" +
                                        config.architecture + "\"");
   }
   if (present(reader, "quantization_config")) {
@@ -86,6 +86,10 @@ ModelConfig read_hf_config(const std::filesystem::path& path) {
   config.rope_theta = number_or(reader, "rope_theta", 10000.0);
   read_rope(reader, "rope_scaling", config.rope_theta);
   read_rope(reader, "rope_parameters", config.rope_theta);
+  // transformers' Mistral windows every layer, where its config.json names a window.
+  if (config.architecture == "mistral" && present(reader, "sliding_window")) {
+    config.sliding_window = reader.integer("sliding_window");
+  }
   config.attention_bias = boolean_or(reader, "attention_bias", false);
   config.mlp_bias = boolean_or(reader, "mlp_bias", false);
   config.tied_embeddings = boolean_or(reader, "tie_word_embeddings", false);

@@ -17,6 +17,13 @@ at::Tensor heads_of(const at::Tensor& qkv, std::int64_t first_head, std::int64_t
       .unsqueeze(0);
 }
 
+// [tokens, tokens], true where a sliding-window model's row sees a column; undefined where it sees
+// all of its past.
+at::Tensor window_mask(std::int64_t tokens, std::int64_t window) {
+  if (window == 0 || tokens <= window) return {};
+  return at::ones({tokens, tokens}, at::kBool).tril().triu(1 - window);
+}
+
 }  // namespace
 
 EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64_t> tokens,
@@ -26,13 +33,15 @@ EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64
   const auto product = decoder.precision().product;
   at::Tensor hidden = decoder.embed(tokens);
   const RotaryTable rotary = decoder.rotary(options.rope_angles, 0, count);
+  const at::Tensor mask = window_mask(count, decoder.config().sliding_window.value_or(0));
   for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
     const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary).to(product);
     const at::Tensor attended = at::scaled_dot_product_attention(
         heads_of(qkv, 0, shape.n_heads, shape.head_dim),
         heads_of(qkv, shape.n_heads, shape.n_kv_heads, shape.head_dim),
         heads_of(qkv, shape.n_heads + shape.n_kv_heads, shape.n_kv_heads, shape.head_dim),
-        /*attn_mask=*/{}, /*dropout_p=*/0.0, /*is_causal=*/true, /*scale=*/{}, /*enable_gqa=*/true);
+        mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt, /*dropout_p=*/0.0,
+        /*is_causal=*/!mask.defined(), /*scale=*/{}, /*enable_gqa=*/true);
     decoder.finish_layer(
         l, hidden,
         attended.squeeze(0).transpose(0, 1).reshape({count, -1}).to(hidden.scalar_type()));
@@ -40,8 +49,10 @@ EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64
   }
   EvaluateResult result;
   collect_logits(decoder, hidden, 0, options, result);
-  result.nll.resize(tokens.size() - 1);
-  decoder.score(hidden, tokens.subspan(1), result.nll);
+  const auto from = static_cast<std::size_t>(options.score_from);
+  result.nll.resize(tokens.size() - 1 - from);
+  decoder.score(hidden.narrow(0, options.score_from, count - options.score_from),
+                tokens.subspan(1 + from), result.nll);
   return result;
 }
 

@@ -24,6 +24,9 @@
 namespace lethe::models {
 namespace {
 
+// Its dense attention is formed over all pairs of tokens, in every layer.
+constexpr std::int64_t kLongestWholeText = 32768;
+
 class LlamaModel final : public Model {
  public:
   LlamaModel(const Checkpoint& checkpoint, DType dtype) : decoder_(checkpoint, dtype) {}
@@ -75,6 +78,24 @@ class LlamaModel final : public Model {
       }
     }
     policies::check_budget(policy, options.budget);
+    policies::check_schedule(policy, options.schedule);
+    const auto count = static_cast<std::int64_t>(tokens.size());
+    if (options.schedule.prompt >= count) {
+      throw Error(ErrorKind::kConfig, "a prompt of " + std::to_string(options.schedule.prompt) +
+                                          " tokens leaves nothing of a text of " +
+                                          std::to_string(count));
+    }
+    if (options.score_from < 0 || options.score_from > count - 2) {
+      throw Error(ErrorKind::kConfig, "no token is scored from row " +
+                                          std::to_string(options.score_from) + " of " +
+                                          std::to_string(count));
+    }
+    if (options.positions != Positions::kOriginal && options.path != Path::kStep) {
+      throw Error(ErrorKind::kConfig,
+                  "positions '" + to_string(options.positions) +
+                      "' rotate every key anew at every token: they need the step path");
+    }
+    if (policy.traits.reads_whole_text) check_whole_text(policy, options, count);
     if (options.path == Path::kDense && policy.traits.takes_budget) {
       throw Error(ErrorKind::kConfig,
                   "the dense path knows no policy but full, found '" + policy.text + "'");
@@ -87,6 +108,20 @@ class LlamaModel final : public Model {
       throw Error(ErrorKind::kConfig,
                   std::to_string(tokens.size()) + " tokens need rope_angles=f64 (beyond " +
                       std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
+    }
+  }
+
+  void check_whole_text(const policies::PolicyPlan& policy, const EvaluateOptions& options,
+                        std::int64_t count) const {
+    if (options.path != Path::kScan) {
+      throw Error(ErrorKind::kConfig, "policy '" + policy.text +
+                                          "' looks at later tokens; only the scan path can show "
+                                          "them");
+    }
+    if (count > kLongestWholeText) {
+      throw Error(ErrorKind::kConfig,
+                  "policy '" + policy.text + "' looks at the whole text: " + std::to_string(count) +
+                      " tokens are more than " + std::to_string(kLongestWholeText));
     }
   }
 

@@ -13,7 +13,7 @@
 
 #include "models/checkpoint/checkpoint.h"
 #include "models/engine/prefix_cache.h"
-#include "policies/registry.h"
+#include "policies/schedule.h"
 
 namespace lethe::models {
 
@@ -33,12 +33,28 @@ enum class Path { kScan, kStep, kDense };
 /// Rotary angles: float32 product as transformers forms it, or float64 (required beyond 32,768).
 enum class RopeAngles { kHf32, kF64 };
 
+/// Where a cached token stands for the rotary angles. kOriginal: where it stood in the text, for
+/// good. The others keep keys unrotated and give them new positions at every step (step path):
+/// kCacheRelative: the index in the cache (StreamingLLM, arXiv 2309.17453, §3.2); kCompressed and
+/// kCompressedPaper: gaps between kept tokens shrink, by the formula of TOVA's code or of its paper
+/// (arXiv 2401.06104, §7.2; see positions.h).
+enum class Positions { kOriginal, kCacheRelative, kCompressed, kCompressedPaper };
+/// "original", "cache-relative", "compressed", "compressed-paper". Throws Error(kConfig) with a
+/// suggestion.
+Positions parse_positions(std::string_view text);
+std::string to_string(Positions positions);
+
 /// What happened to one layer of one sequence.
 struct LayerStats {
   std::int64_t seen = 0;
-  std::int64_t evicted = 0;   ///< summed over KV heads (layer scope: one per token dropped)
+  std::int64_t evicted = 0;   ///< by the policy, summed over KV heads (layer scope: one per token)
+  std::int64_t lost = 0;      ///< to the sliding window of the model itself, counted likewise
   std::int64_t kept_min = 0;  ///< final cache size, smallest and largest KV head
   std::int64_t kept_max = 0;
+  /// Mean number of steps in which a token is attended to, its own included: (1/T) sum of the rows
+  /// attended, mean over KV heads. With a budget k under the exact schedule it is
+  /// (1/T) sum of min(t, k + 1) whatever the policy (TOVA Table 2, row "Avg.").
+  double mean_lifetime = 0;
 };
 
 /// Events of an evaluation, for traces. Within one layer, evictions come in order of time; the scan
@@ -73,11 +89,15 @@ class StateKeeper {
 
 struct EvaluateOptions {
   std::optional<std::int64_t> budget;  ///< tokens kept per layer, counted after eviction
+  policies::Schedule schedule;
+  Positions positions = Positions::kOriginal;  ///< others: step path only
   Path path = Path::kScan;
   RopeAngles rope_angles = RopeAngles::kHf32;
   std::int64_t chunk_tokens = 2048;  ///< tokens per pass through the layers (scan)
   std::int64_t block_rows = 64;      ///< query rows per attention block (scan)
   std::uint64_t seed = 0;
+  /// Rows before this one are not scored, and cost no LM head: the prompt of a continuation.
+  std::int64_t score_from = 0;
   std::vector<std::int64_t> logit_rows;
   EvaluationObserver* observer = nullptr;
   /// Shares the tokens before the first eviction with other evaluations of the same text (scan).
@@ -90,10 +110,12 @@ struct EvaluateOptions {
 };
 
 struct EvaluateResult {
-  std::vector<double> nll;                 ///< [tokens - 1], nats
+  std::vector<double> nll;                 ///< [tokens - 1 - score_from], nats
   std::vector<LayerStats> layers;          ///< [n_layers]
   std::int64_t kv_bytes = 0;               ///< live keys and values at the end, from the tensors
   std::int64_t peak_kv_bytes = 0;          ///< largest live keys and values at any time
+  std::int64_t allocated_kv_bytes = 0;     ///< of the tensors at the end, free slots included
+  double largest_position = 0;             ///< that any key was rotated by
   std::int64_t shared_tokens = 0;          ///< taken from `prefixes`, not computed
   double seconds = 0;                      ///< those before a resume included
   std::vector<std::vector<float>> logits;  ///< one row per logit_rows entry
@@ -113,8 +135,8 @@ class Model {
   virtual const ModelConfig& config() const = 0;
   virtual DType dtype() const = 0;
   /// Throws Error(kData) for fewer than two tokens or ids outside the vocabulary, Error(kPolicy)
-  /// for a plan that fails validation, Error(kConfig) for a budget below 1 or lengths that need f64
-  /// angles.
+  /// for a plan that fails validation, Error(kConfig) for a budget below 1, a schedule or positions
+  /// that the policy or path cannot honour, and lengths that need f64 angles.
   virtual EvaluateResult evaluate(std::span<const std::int64_t> tokens,
                                   const policies::PolicyPlan& policy,
                                   const EvaluateOptions& options) const = 0;

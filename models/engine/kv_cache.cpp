@@ -2,25 +2,32 @@
 #include "models/engine/kv_cache.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <ATen/ATen.h>
 
 #include "harness/base/error.h"
+#include "models/transformer/lanes.h"
 
 namespace lethe::models {
 namespace {
 
-// Copies one head's vector into its slot, converting to the KV type.
+constexpr std::int64_t kFirstSlots = 256;
+
+// Copies one head's vector, its elements `stride` apart, converting to the KV type.
 template <typename T>
-void store(const at::Tensor& tensor, std::int64_t head, std::int32_t slot, const T* source) {
-  const std::int64_t slots = tensor.size(1), width = tensor.size(2);
-  const std::int64_t offset = (head * slots + slot) * width;
+void store(const at::Tensor& tensor, std::int64_t offset, std::int64_t stride, std::int64_t width,
+           const T* source) {
+  const auto copy = [&](auto* out) {
+    for (std::int64_t i = 0; i < width; ++i) {
+      out[offset + i * stride] = static_cast<std::remove_pointer_t<decltype(out)>>(source[i]);
+    }
+  };
   if (tensor.scalar_type() == at::kBFloat16) {
-    auto* out = tensor.mutable_data_ptr<at::BFloat16>() + offset;
-    for (std::int64_t i = 0; i < width; ++i) out[i] = static_cast<float>(source[i]);
+    copy(tensor.mutable_data_ptr<at::BFloat16>());
   } else {
-    std::copy_n(source, width, tensor.mutable_data_ptr<T>() + offset);
+    copy(tensor.mutable_data_ptr<T>());
   }
 }
 
@@ -34,74 +41,87 @@ double norm(const T* key, std::int64_t width) {
 
 }  // namespace
 
-LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope, std::int64_t slots,
-                       at::ScalarType kv_type, bool keep_key_norms)
+LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope,
+                       std::int64_t most_slots, at::ScalarType kv_type, bool keep_key_norms)
     : shape_(shape),
-      keep_key_norms_(keep_key_norms),
-      // Zeros, not garbage: products run over free slots too, and a NaN there would spread.
-      keys_(at::zeros({shape.n_kv_heads, slots, shape.head_dim}, kv_type)),
-      values_(at::zeros({shape.n_kv_heads, slots, shape.head_dim}, kv_type)) {
-  const std::size_t tables =
-      scope == policies::Scope::kLayer ? 1 : static_cast<std::size_t>(shape.n_kv_heads);
-  tables_.assign(tables, SlotTable(static_cast<std::int32_t>(slots)));
-  if (keep_key_norms)
-    slot_norms_.assign(tables, std::vector<double>(static_cast<std::size_t>(slots)));
+      heads_per_table_(scope == policies::Scope::kLayer ? shape.n_kv_heads : 1),
+      most_slots_(lanes::round_up(most_slots)),
+      kv_type_(kv_type),
+      keep_key_norms_(keep_key_norms) {
+  const auto tables = static_cast<std::size_t>(shape.n_kv_heads / heads_per_table_);
+  tables_.assign(tables, SlotTable(0));
+  storage_.resize(tables);
+  slot_norms_.resize(tables);
   freed_by_plan_.resize(tables);
   awaiting_release_.resize(tables);
+  for (std::size_t t = 0; t < tables; ++t) reserve(t, std::min(kFirstSlots, most_slots_));
 }
 
-std::int32_t LayerCache::high_water() const {
-  std::int32_t highest = 0;
-  for (const auto& table : tables_) highest = std::max(highest, table.high_water());
-  return highest;
+// Zeros, not garbage: products run over free slots too, and a NaN there would spread.
+void LayerCache::reserve(std::size_t table, std::int64_t slots) {
+  Storage larger{at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_type_),
+                 at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_type_)};
+  Storage& present = storage_[table];
+  if (present.keys.defined()) {
+    const std::int64_t used = present.keys.size(2);
+    larger.keys.narrow(2, 0, used).copy_(present.keys);
+    larger.values.narrow(1, 0, used).copy_(present.values);
+  }
+  present = std::move(larger);
+  if (keep_key_norms_) slot_norms_[table].resize(static_cast<std::size_t>(slots));
+  tables_[table].grow(static_cast<std::int32_t>(slots));
 }
 
 template <typename T>
-std::vector<std::int32_t> LayerCache::write(const T* qkv_row) {
+void LayerCache::write(const T* qkv_row, std::span<std::int32_t> slots) {
   const T* key = qkv_row + shape_.n_heads * shape_.head_dim;
   const T* value = key + shape_.n_kv_heads * shape_.head_dim;
-  std::vector<std::int32_t> slots(tables_.size());
-  for (std::size_t t = 0; t < tables_.size(); ++t) slots[t] = tables_[t].take_slot();
-  double norm_sum = 0;
-  for (std::int64_t head = 0; head < shape_.n_kv_heads; ++head) {
-    const std::size_t table = tables_.size() == 1 ? 0 : static_cast<std::size_t>(head);
-    store(keys_, head, slots[table], key + head * shape_.head_dim);
-    store(values_, head, slots[table], value + head * shape_.head_dim);
-    if (!keep_key_norms_) continue;
-    const double key_norm = norm(key + head * shape_.head_dim, shape_.head_dim);
-    norm_sum += key_norm;
-    slot_norms_[table][static_cast<std::size_t>(slots[table])] = key_norm;
+  const std::int64_t width = shape_.head_dim;
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    if (tables_[t].full()) {
+      const std::int64_t present = tables_[t].slots();
+      LETHE_ASSERT(present < most_slots_, "a table outgrows what its schedule can keep");
+      reserve(t, std::min(lanes::round_up(present + present / 2), most_slots_));
+    }
+    const std::int64_t slot = slots[t] = tables_[t].take_slot();
+    double norm_sum = 0;
+    const std::int64_t stride = tables_[t].slots();
+    for (std::int64_t h = 0; h < heads_per_table_; ++h) {
+      store(storage_[t].keys, h * width * stride + slot, stride, width, key);
+      store(storage_[t].values, (h * stride + slot) * width, 1, width, value);
+      if (keep_key_norms_) norm_sum += norm(key, width);
+      key += width;
+      value += width;
+    }
+    // A layer decides by the mean over its KV heads.
+    if (keep_key_norms_) {
+      slot_norms_[t][static_cast<std::size_t>(slot)] =
+          norm_sum / static_cast<double>(heads_per_table_);
+    }
   }
-  if (keep_key_norms_ && tables_.size() == 1) {  // a layer decides by the mean over its KV heads
-    slot_norms_[0][static_cast<std::size_t>(slots[0])] =
-        norm_sum / static_cast<double>(shape_.n_kv_heads);
-  }
-  return slots;
 }
 
-template std::vector<std::int32_t> LayerCache::write<float>(const float*);
-template std::vector<std::int32_t> LayerCache::write<double>(const double*);
+template void LayerCache::write<float>(const float*, std::span<std::int32_t>);
+template void LayerCache::write<double>(const double*, std::span<std::int32_t>);
 
-void LayerCache::commit(std::size_t head, std::int64_t position, std::int32_t slot) {
-  if (keep_key_norms_) {
-    tables_[head].append_with_norm(position, slot,
-                                   slot_norms_[head][static_cast<std::size_t>(slot)]);
-  } else {
-    tables_[head].append(position, slot);
+void LayerCache::commit(std::int64_t position, std::span<const std::int32_t> slots) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    if (keep_key_norms_) {
+      tables_[t].append_with_norm(position, slots[t],
+                                  slot_norms_[t][static_cast<std::size_t>(slots[t])]);
+    } else {
+      tables_[t].append(position, slots[t]);
+    }
   }
   peak_live_bytes_ = std::max(peak_live_bytes_, live_bytes());
 }
 
-const std::vector<std::vector<std::int32_t>>& LayerCache::apply(const policies::EvictionPlan& plan,
-                                                                std::size_t first_index) {
+const std::vector<std::vector<std::int32_t>>& LayerCache::apply(
+    const policies::EvictionPlan& plan, std::span<const std::size_t> first_index) {
   LETHE_ASSERT(plan.victims.size() == tables_.size(), "a plan needs one victim list per table");
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     freed_by_plan_[t].clear();
-    const auto& victims = plan.victims[t];
-    for (auto it = victims.rbegin(); it != victims.rend();
-         ++it) {  // from the back: indices stay valid
-      freed_by_plan_[t].push_back(tables_[t].remove(*it + first_index));
-    }
+    tables_[t].remove(plan.victims[t], first_index[t], freed_by_plan_[t]);
     awaiting_release_[t].insert(awaiting_release_[t].end(), freed_by_plan_[t].begin(),
                                 freed_by_plan_[t].end());
   }
@@ -121,14 +141,13 @@ void LayerCache::save(StateWriter& out, const std::string& prefix) const {
     const std::string table = prefix + std::to_string(t) + ".";
     tables_[t].save(out, table);
     if (keep_key_norms_) out.put(table + "slot_norms", slot_norms_[t]);
-  }
-  const auto bytes = [&](const at::Tensor& tensor) {
-    const at::Tensor used = tensor.narrow(1, 0, high_water()).contiguous();
-    return std::string(static_cast<const char*>(used.const_data_ptr()), used.nbytes());
-  };
-  for (const auto& [name, tensor] : {std::pair("keys", keys_), std::pair("values", values_)}) {
-    const std::string raw = bytes(tensor);
-    out.put(prefix + name, std::span<const char>(raw));
+    const std::int64_t used = tables_[t].high_water();
+    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used).contiguous();
+    const at::Tensor values = storage_[t].values.narrow(1, 0, used).contiguous();
+    for (const auto& [name, tensor] : {std::pair("keys", keys), std::pair("values", values)}) {
+      out.put(table + name, std::span(static_cast<const char*>(tensor.const_data_ptr()),
+                                      static_cast<std::size_t>(tensor.nbytes())));
+    }
   }
   out.put_value(prefix + "peak_live_bytes", peak_live_bytes_);
 }
@@ -136,29 +155,47 @@ void LayerCache::save(StateWriter& out, const std::string& prefix) const {
 void LayerCache::load(const StateReader& in, const std::string& prefix) {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const std::string table = prefix + std::to_string(t) + ".";
-    tables_[t].load(in, table);
-    if (keep_key_norms_) slot_norms_[t] = in.get<double>(table + "slot_norms");
-  }
-  for (const auto& [name, tensor] : {std::pair("keys", keys_), std::pair("values", values_)}) {
-    const auto raw = in.get<char>(prefix + name);
-    const at::Tensor used = tensor.narrow(1, 0, high_water());
-    if (raw.size() != static_cast<std::size_t>(used.numel()) * used.element_size()) {
-      throw Error(ErrorKind::kData, "state: " + prefix + name + " is of a cache of another shape");
+    SlotTable loaded(0);
+    loaded.load(in, table);
+    if (loaded.slots() > most_slots_) {
+      throw Error(ErrorKind::kData, "state: " + table + " is of a larger cache");
     }
-    at::Tensor source = at::empty(used.sizes(), used.options());
-    std::copy(raw.begin(), raw.end(), static_cast<char*>(source.mutable_data_ptr()));
-    used.copy_(source);
+    if (loaded.slots() > tables_[t].slots()) reserve(t, loaded.slots());
+    loaded.grow(tables_[t].slots());
+    tables_[t] = std::move(loaded);
+    if (keep_key_norms_) {
+      slot_norms_[t] = in.get<double>(table + "slot_norms");
+      slot_norms_[t].resize(static_cast<std::size_t>(tables_[t].slots()));
+    }
+    const std::int64_t used = tables_[t].high_water();
+    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used);
+    const at::Tensor values = storage_[t].values.narrow(1, 0, used);
+    for (const auto& [name, tensor] : {std::pair("keys", keys), std::pair("values", values)}) {
+      const auto raw = in.get<char>(table + name);
+      if (raw.size() != static_cast<std::size_t>(tensor.numel()) * tensor.element_size()) {
+        throw Error(ErrorKind::kData, "state: " + table + name + " is of a cache of another shape");
+      }
+      at::Tensor source = at::empty(tensor.sizes(), tensor.options());
+      std::copy(raw.begin(), raw.end(), static_cast<char*>(source.mutable_data_ptr()));
+      tensor.copy_(source);
+    }
   }
   peak_live_bytes_ = in.get_value<std::int64_t>(prefix + "peak_live_bytes");
 }
 
 std::int64_t LayerCache::live_bytes() const {
-  const std::int64_t heads_per_table =
-      shape_.n_kv_heads / static_cast<std::int64_t>(tables_.size());
   std::int64_t live = 0;
   for (const auto& table : tables_)
-    live += static_cast<std::int64_t>(table.live()) * heads_per_table;
-  return live * 2 * shape_.head_dim * static_cast<std::int64_t>(keys_.element_size());
+    live += static_cast<std::int64_t>(table.live()) * heads_per_table_;
+  return live * 2 * shape_.head_dim * static_cast<std::int64_t>(at::elementSize(kv_type_));
+}
+
+std::int64_t LayerCache::allocated_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& storage : storage_) {
+    bytes += static_cast<std::int64_t>(storage.keys.nbytes() + storage.values.nbytes());
+  }
+  return bytes;
 }
 
 }  // namespace lethe::models

@@ -7,93 +7,258 @@
 #include "harness/base/error.h"
 
 namespace lethe::models {
+namespace {
 
-LayerPolicy::LayerPolicy(const policies::PolicyPlan& plan, const policies::LayerContext& context,
-                         std::optional<std::int64_t> budget, EvaluationObserver* observer)
-    : plan_(plan),
-      policy_(plan.make(context)),
-      layer_(context.layer),
-      budget_(budget ? static_cast<std::size_t>(*budget - plan.traits.pinned)
-                     : std::numeric_limits<std::size_t>::max()),
-      pinned_(static_cast<std::size_t>(plan.traits.pinned)),
-      observer_(observer) {
-  if (plan.traits.last_rows > 1 || plan.traits.update_interval > 1) {
-    throw Error(ErrorKind::kPolicy,
-                "policy '" + plan.text +
-                    "' decides over blocks of tokens; the schedule 'exact' decides "
-                    "after every token");
+constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+std::size_t layer_budget(const policies::PolicyPlan& plan, const policies::LayerContext& context,
+                         std::optional<std::int64_t> budget) {
+  if (!budget) return kNoLimit;
+  const std::int64_t own = plan.layer_budget ? plan.layer_budget(context, *budget) : *budget;
+  const std::int64_t least = plan.traits.pinned + plan.traits.least_budget;
+  if (own < least) {
+    throw Error(ErrorKind::kPolicy, "policy '" + plan.text + "' gives layer " +
+                                        std::to_string(context.layer) + " " + std::to_string(own) +
+                                        " tokens of a budget of " + std::to_string(*budget) +
+                                        "; it needs " + std::to_string(least));
   }
+  return static_cast<std::size_t>(own - plan.traits.pinned);
 }
 
-bool LayerPolicy::keeps_all(const LayerCache& cache, std::int64_t rows) const {
-  const auto fits = [&](const SlotTable& table) {
-    return table.live() + static_cast<std::size_t>(rows) <= pinned_ ||
-           table.live() + static_cast<std::size_t>(rows) - pinned_ <= budget_;
-  };
-  return traits().fixed_size && std::all_of(cache.tables().begin(), cache.tables().end(), fits);
+}  // namespace
+
+LayerPolicy::LayerPolicy(const policies::PolicyPlan& plan, const policies::LayerContext& context,
+                         const EvaluateOptions& options, std::int64_t window)
+    : plan_(plan),
+      schedule_(options.schedule),
+      policy_(plan.make(context)),
+      layer_(context.layer),
+      window_(window),
+      budget_(layer_budget(plan, context, options.budget)),
+      pinned_(static_cast<std::size_t>(plan.traits.pinned)),
+      observer_(options.observer) {
+  const std::size_t tables =
+      plan.traits.scope == policies::Scope::kLayer ? 1 : static_cast<std::size_t>(context.kv_heads);
+  heads_.resize(tables);
+  skipped_.resize(tables);
+  freed_.resize(tables);
+  if (plan.traits.last_rows > 1) history_.resize(tables);
+}
+
+void LayerPolicy::preview(const std::vector<std::vector<double>>& sums) {
+  if (heads_.size() > 1) {
+    policy_->preview(sums);
+    return;
+  }
+  std::vector<double> mean(sums.front().size());
+  for (const auto& head : sums) {
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += head[i];
+  }
+  for (double& value : mean) value /= static_cast<double>(sums.size());
+  policy_->preview({&mean, 1});
+}
+
+bool LayerPolicy::in_observation_window(std::int64_t step) const {
+  if (traits().last_rows <= 1) return false;
+  const std::int64_t cut = schedule_.next_cut(step);
+  return cut - step < traits().last_rows;
+}
+
+// Pinned tokens have the lowest positions, so they stand first; a sliding window may take them.
+std::size_t LayerPolicy::pinned_live(const SlotTable& table) const {
+  std::size_t count = std::min(pinned_, table.live());
+  while (count > 0 && table.positions()[count - 1] >= static_cast<std::int64_t>(pinned_)) --count;
+  return count;
+}
+
+bool LayerPolicy::over_budget(const LayerCache& cache) const {
+  return std::any_of(cache.tables().begin(), cache.tables().end(), [&](const SlotTable& table) {
+    return table.live() - pinned_live(table) > budget_;
+  });
+}
+
+// Row t + 1 of a sliding-window model sees positions > t + 1 - window: what stands before is lost.
+std::int64_t LayerPolicy::last_lost(std::int64_t step) const {
+  return window_ > 0 ? step + 1 - window_ : kNone;
+}
+
+bool LayerPolicy::loses_to_window(std::int64_t step, const LayerCache& cache) const {
+  const std::int64_t last = last_lost(step);
+  return last >= 0 &&
+         std::any_of(cache.tables().begin(), cache.tables().end(), [&](const SlotTable& table) {
+           return table.live() > 0 && table.positions().front() <= last;
+         });
+}
+
+bool LayerPolicy::reads_row(std::int64_t step, const LayerCache& cache) const {
+  if (!traits().reads_attention) return false;
+  if (wants_every_row() || in_observation_window(step)) return true;
+  return schedule_.next_cut(step) == step && (!traits().fixed_size || over_budget(cache));
+}
+
+std::int64_t LayerPolicy::rows_before_loss(std::int64_t first_step, std::int64_t rows,
+                                           const LayerCache& cache) const {
+  std::int64_t safe = rows;
+  if (window_ > 0) {
+    for (const auto& table : cache.tables()) {
+      const std::int64_t oldest = table.live() > 0 ? table.positions().front() : first_step;
+      safe = std::min(safe, oldest + window_ - 1 - first_step + 1);
+    }
+  }
+  std::int64_t cut = schedule_.next_cut(first_step);
+  if (traits().fixed_size) {
+    // The first cut that finds a table over budget. Live tokens grow by one with every row.
+    std::size_t most = 0;
+    for (const auto& table : cache.tables()) {
+      most = std::max(most, table.live() - pinned_live(table));
+    }
+    while (cut - first_step < rows && budget_ != kNoLimit &&
+           most + static_cast<std::size_t>(cut - first_step + 1) <= budget_) {
+      cut = schedule_.next_cut(cut + 1);
+    }
+    if (budget_ == kNoLimit) cut = std::numeric_limits<std::int64_t>::max();
+  }
+  if (cut < first_step + rows) safe = std::min(safe, cut - first_step + 1);
+  return std::max<std::int64_t>(1, safe);
+}
+
+void LayerPolicy::count_attended(const LayerCache& cache) {
+  for (const auto& table : cache.tables()) attended_ += static_cast<std::int64_t>(table.live());
 }
 
 policies::CacheView LayerPolicy::view_of(std::int64_t step, const LayerCache& cache,
-                                         const AttentionOf& attention) {
+                                         const AttentionOf& attention, bool with_attention) {
   const auto& tables = cache.tables();
-  heads_.resize(tables.size());
   for (std::size_t t = 0; t < tables.size(); ++t) {
-    // Pinned tokens have the lowest positions, so they stand first and the view begins after them.
-    const std::size_t skip = std::min(pinned_, tables[t].live());
+    const std::size_t skip = skipped_[t] = pinned_live(tables[t]);
     heads_[t].positions = tables[t].positions().subspan(skip);
     const auto norms = tables[t].key_norms();
     heads_[t].key_norms = norms.empty() ? norms : norms.subspan(skip);
-    if (traits().reads_attention)
-      heads_[t].attention = attention(t, tables[t].order().subspan(skip));
+    heads_[t].attention = {};
+    if (!with_attention) continue;
+    heads_[t].attention =
+        history_.empty() ? attention(t, tables[t].order().subspan(skip)) : history_[t].view();
   }
   return {step, heads_};
 }
 
-const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
-    std::int64_t step, LayerCache& cache, const AttentionOf& attention) {
-  const std::size_t tables = cache.tables().size();
-  const bool over_budget =
-      std::any_of(cache.tables().begin(), cache.tables().end(), [&](const SlotTable& table) {
-        return table.live() > pinned_ && table.live() - pinned_ > budget_;
-      });
-  nothing_freed_.resize(tables);
-  // A policy without history need not be bothered while everything fits.
-  if (!over_budget && !wants_every_row() && traits().fixed_size) return nothing_freed_;
+void LayerPolicy::remember(const LayerCache& cache, const AttentionOf& attention) {
+  for (std::size_t t = 0; t < history_.size(); ++t) {
+    const auto& table = cache.tables()[t];
+    history_[t].push(attention(t, table.order().subspan(pinned_live(table))));
+  }
+}
 
-  const policies::CacheView view = view_of(step, cache, attention);
-  policy_->observe(view);
-  if (!over_budget && traits().fixed_size) return nothing_freed_;
-  victims_.reset(tables);
-  policy_->select(view, budget_, victims_);
-  policies::validate_plan(victims_, view, budget_, traits(), plan_.text);
-  victims_.margin.resize(tables, std::numeric_limits<double>::quiet_NaN());
+// What no later row of the model can see leaves first, whatever the policy thinks of it.
+void LayerPolicy::drop_lost(std::int64_t step, LayerCache& cache) {
+  const std::int64_t last = last_lost(step);
+  const std::size_t tables = cache.tables().size();
+  plan_now_.reset(tables);
+  policies::EvictionPlan seen;  // in terms of the policy's view
+  seen.reset(tables);
   for (std::size_t t = 0; t < tables; ++t) {
-    evicted_ += static_cast<std::int64_t>(victims_.victims[t].size());
+    const auto positions = cache.tables()[t].positions();
+    const std::size_t skip = pinned_live(cache.tables()[t]);
+    for (std::size_t i = 0; i < positions.size() && positions[i] <= last; ++i) {
+      plan_now_.victims[t].push_back(i);
+      if (i >= skip) seen.victims[t].push_back(i - skip);
+    }
+    lost_ += static_cast<std::int64_t>(plan_now_.victims[t].size());
+    if (!history_.empty()) history_[t].drop_front(seen.victims[t].size());
+  }
+  const std::vector<std::size_t> from_the_front(tables, 0);
+  const auto& freed = cache.apply(plan_now_, from_the_front);
+  for (std::size_t t = 0; t < tables; ++t) {
+    freed_[t].insert(freed_[t].end(), freed[t].begin(), freed[t].end());
+  }
+  policy_->applied(seen);
+}
+
+void LayerPolicy::evict(std::int64_t step, LayerCache& cache, const policies::CacheView& view) {
+  const std::size_t tables = cache.tables().size();
+  plan_now_.reset(tables);
+  policy_->select(view, budget_, plan_now_);
+  policies::validate_plan(plan_now_, view, budget_, traits(), plan_.text);
+  plan_now_.margin.resize(tables, std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t t = 0; t < tables; ++t) {
+    evicted_ += static_cast<std::int64_t>(plan_now_.victims[t].size());
     if (!observer_) continue;
     const int head = tables == 1 ? -1 : static_cast<int>(t);
-    for (const std::size_t index : victims_.victims[t]) {
-      observer_->evicted(step, layer_, head, heads_[t].positions[index], victims_.margin[t]);
+    for (const std::size_t index : plan_now_.victims[t]) {
+      observer_->evicted(step, layer_, head, heads_[t].positions[index], plan_now_.margin[t]);
     }
   }
-  const auto& freed = cache.apply(victims_, pinned_);
-  policy_->applied(victims_);
-  return freed;
+  const auto& freed = cache.apply(plan_now_, skipped_);
+  for (std::size_t t = 0; t < tables; ++t) {
+    freed_[t].insert(freed_[t].end(), freed[t].begin(), freed[t].end());
+  }
+  policy_->applied(plan_now_);
+}
+
+const std::vector<std::vector<std::int32_t>>& LayerPolicy::after_token(
+    std::int64_t step, LayerCache& cache, const AttentionOf& attention) {
+  for (auto& slots : freed_) slots.clear();
+  count_attended(cache);
+  const bool cut = schedule_.next_cut(step) == step;
+  const bool decides = cut && (!traits().fixed_size || over_budget(cache));
+  if (in_observation_window(step)) remember(cache, attention);
+  const bool reads = reads_row(step, cache) && (history_.empty() || decides);
+  // A policy without history need not be bothered while everything fits.
+  if (decides || wants_every_row()) policy_->observe(view_of(step, cache, attention, reads));
+  const bool lost = loses_to_window(step, cache);
+  if (lost) drop_lost(step, cache);
+  if (decides && (!lost || !traits().fixed_size || over_budget(cache))) {
+    evict(step, cache,
+          lost ? view_of(step, cache, attention, reads) : policies::CacheView{step, heads_});
+  }
+  if (cut) {
+    for (auto& rows : history_) rows.clear();
+  }
+  return freed_;
 }
 
 void LayerPolicy::save(StateWriter& out, const std::string& prefix) const {
   out.put_value(prefix + "evicted", evicted_);
+  out.put_value(prefix + "lost", lost_);
+  out.put_value(prefix + "attended", attended_);
+  for (std::size_t t = 0; t < history_.size(); ++t) {
+    history_[t].save(out, prefix + "rows." + std::to_string(t) + ".");
+  }
   policy_->save(out, prefix + "policy.");
 }
 
 void LayerPolicy::load(const StateReader& in, const std::string& prefix) {
   evicted_ = in.get_value<std::int64_t>(prefix + "evicted");
+  lost_ = in.get_value<std::int64_t>(prefix + "lost");
+  attended_ = in.get_value<std::int64_t>(prefix + "attended");
+  for (std::size_t t = 0; t < history_.size(); ++t) {
+    history_[t].load(in, prefix + "rows." + std::to_string(t) + ".");
+  }
   policy_->load(in, prefix + "policy.");
 }
 
+// What a table of a policy of fixed size must have attended to, summed over `seen` tokens: under
+// the exact schedule the sum of min(t, budget + 1) (TOVA Table 2, row "Avg.").
+std::int64_t LayerPolicy::expected_attended(std::int64_t seen) const {
+  const auto capacity = static_cast<std::int64_t>(budget_ + pinned_);
+  std::int64_t live = 0, sum = 0;
+  for (std::int64_t step = 0; step < seen; ++step) {
+    sum += ++live;
+    if (window_ > 0) live = std::min(live, window_ - 1);
+    if (schedule_.next_cut(step) == step) live = std::min(live, capacity);
+  }
+  return sum;
+}
+
 LayerStats LayerPolicy::finish(std::int64_t seen, const LayerCache& cache) const {
+  const auto tables = static_cast<std::int64_t>(cache.tables().size());
   LayerStats stats;
   stats.seen = seen;
   stats.evicted = evicted_;
+  stats.lost = lost_;
+  stats.mean_lifetime =
+      static_cast<double>(attended_) / static_cast<double>(tables) / static_cast<double>(seen);
   stats.kept_min = std::numeric_limits<std::int64_t>::max();
   for (std::size_t t = 0; t < cache.tables().size(); ++t) {
     const auto& table = cache.tables()[t];
@@ -103,6 +268,16 @@ LayerStats LayerPolicy::finish(std::int64_t seen, const LayerCache& cache) const
     if (observer_)
       observer_->kept(layer_, cache.tables().size() == 1 ? -1 : static_cast<int>(t),
                       table.positions());
+  }
+  // A window may take pinned tokens; then what fits is no longer a plain number.
+  const bool countable =
+      traits().takes_budget && traits().fixed_size && (window_ == 0 || pinned_ == 0);
+  if (countable && attended_ != tables * expected_attended(seen)) {
+    throw Error(ErrorKind::kInternal, "layer " + std::to_string(layer_) + ": policy '" +
+                                          plan_.text + "' attended to " +
+                                          std::to_string(attended_) + " tokens in all, expected " +
+                                          std::to_string(tables * expected_attended(seen)) +
+                                          " of its budget and schedule '" + schedule_.text() + "'");
   }
   return stats;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the policy of one layer: builds its view, asks, checks the plan, and has the cache apply it.
-// Both paths of the engine go through here, so a policy cannot tell them apart.
+// Runs the policy of one layer: builds its view, asks at the cuts of the schedule, checks the plan,
+// and has the cache apply it. Both paths of the engine go through here, so a policy cannot tell
+// them apart.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "models/engine/evaluate.h"
 #include "models/engine/kv_cache.h"
+#include "models/engine/row_history.h"
 #include "policies/registry.h"
 
 namespace lethe::models {
@@ -21,43 +23,70 @@ using AttentionOf =
 
 class LayerPolicy {
  public:
+  /// `window`: a sliding-window model's row t sees positions > t - window; 0 for none.
   LayerPolicy(const policies::PolicyPlan& plan, const policies::LayerContext& context,
-              std::optional<std::int64_t> budget, EvaluationObserver* observer);
+              const EvaluateOptions& options, std::int64_t window);
 
   const policies::PolicyTraits& traits() const { return plan_.traits; }
-  /// Whether the policy keeps history: it must see every attention row, also before the cache is
-  /// full.
-  bool wants_every_row() const {
-    return (traits().reads_attention || traits().reads_key_norms) && traits().last_rows == 0;
-  }
+  /// Whether the policy must be shown attention of rows that come before the first token leaves.
+  bool has_memory() const { return wants_every_row() || traits().last_rows > 1 || window_ > 0; }
+  /// Whether after_token(step) will read attention, given the tokens live with this one.
+  bool reads_row(std::int64_t step, const LayerCache& cache) const;
+  /// How many of the rows that follow can be computed before any token leaves: at least the first.
+  /// At most `rows`.
+  std::int64_t rows_before_loss(std::int64_t first_step, std::int64_t rows,
+                                const LayerCache& cache) const;
 
-  /// Whether none of the next `rows` tokens can make a token leave.
-  bool keeps_all(const LayerCache& cache, std::int64_t rows) const;
+  /// Shows a policy that reads the whole text what each token receives: [kv_heads][tokens].
+  void preview(const std::vector<std::vector<double>>& sums);
 
-  /// Token `step` has attended and is live: observe, and evict down to the budget. `attention` is
-  /// called only for policies that read it. Returns the slots freed per table (empty lists when
-  /// nothing left), valid until the next call.
+  /// Token `step` has attended and is live: observe, and at a cut evict down to the budget.
+  /// `attention` is called only where reads_row() says so. Returns the slots freed per table (empty
+  /// lists when nothing left), valid until the next call.
   const std::vector<std::vector<std::int32_t>>& after_token(std::int64_t step, LayerCache& cache,
                                                             const AttentionOf& attention);
+  /// Token `step` became live where nothing can leave and nothing need be seen.
+  void admit(const LayerCache& cache) { count_attended(cache); }
+
   void save(StateWriter& out, const std::string& prefix) const;
   void load(const StateReader& in, const std::string& prefix);
-  /// Final counts; also reports the kept sets to the observer.
+  /// Final counts; also reports the kept sets to the observer. Throws Error(kInternal) when a
+  /// policy of fixed size did not hold what its schedule says at every token.
   LayerStats finish(std::int64_t seen, const LayerCache& cache) const;
 
  private:
+  bool wants_every_row() const {
+    return (traits().reads_attention || traits().reads_key_norms) && traits().last_rows == 0;
+  }
+  bool in_observation_window(std::int64_t step) const;
+  bool over_budget(const LayerCache& cache) const;
+  std::size_t pinned_live(const SlotTable& table) const;
+  std::int64_t last_lost(std::int64_t step) const;
+  bool loses_to_window(std::int64_t step, const LayerCache& cache) const;
+  void count_attended(const LayerCache& cache);
+  void remember(const LayerCache& cache, const AttentionOf& attention);
   policies::CacheView view_of(std::int64_t step, const LayerCache& cache,
-                              const AttentionOf& attention);
+                              const AttentionOf& attention, bool with_attention);
+  void drop_lost(std::int64_t step, LayerCache& cache);
+  void evict(std::int64_t step, LayerCache& cache, const policies::CacheView& view);
+  std::int64_t expected_attended(std::int64_t seen) const;
 
   const policies::PolicyPlan& plan_;
+  policies::Schedule schedule_;
   std::unique_ptr<policies::EvictionPolicy> policy_;
   int layer_;
+  std::int64_t window_;
   std::size_t budget_;  // without the pinned tokens
   std::size_t pinned_;
   EvaluationObserver* observer_;
   std::int64_t evicted_ = 0;
-  policies::EvictionPlan victims_;
+  std::int64_t lost_ = 0;
+  std::int64_t attended_ = 0;  // summed over tables
+  policies::EvictionPlan plan_now_;
   std::vector<policies::HeadCache> heads_;
-  std::vector<std::vector<std::int32_t>> nothing_freed_;
+  std::vector<std::size_t> skipped_;              // [tables] pinned tokens before the view
+  std::vector<RowHistory> history_;               // [tables] where last_rows > 1
+  std::vector<std::vector<std::int32_t>> freed_;  // [tables]
 };
 
 }  // namespace lethe::models

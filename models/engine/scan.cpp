@@ -27,6 +27,37 @@ constexpr std::int64_t kSharedRows = 64;
 // Two copies are in memory meanwhile.
 constexpr std::int64_t kMostStateBytes = std::int64_t{512} << 20;
 
+/// Keeps everything and adds up the attention that each token receives, per KV head.
+class ColumnSums final : public policies::EvictionPolicy {
+ public:
+  explicit ColumnSums(std::vector<std::vector<double>>& sums) : sums_(sums) {}
+
+  void observe(const policies::CacheView& view) override {
+    sums_.resize(view.heads.size());
+    for (std::size_t h = 0; h < view.heads.size(); ++h) {
+      sums_[h].resize(view.heads[h].positions.size(), 0.0);
+      row_.resize(sums_[h].size());
+      view.heads[h].attention.mean_over_heads(0, row_);
+      for (std::size_t i = 0; i < row_.size(); ++i) sums_[h][i] += row_[i];
+    }
+  }
+  void select(const policies::CacheView&, std::size_t, policies::EvictionPlan&) override {}
+
+ private:
+  std::vector<std::vector<double>>& sums_;
+  std::vector<double> row_;
+};
+
+policies::PolicyPlan summing_policy(std::vector<std::vector<double>>& sums) {
+  policies::PolicyPlan plan;
+  plan.text = "column sums";
+  plan.traits.scope = policies::Scope::kKvHead;
+  plan.traits.reads_attention = true;
+  plan.traits.takes_budget = false;
+  plan.make = [&](const policies::LayerContext&) { return std::make_unique<ColumnSums>(sums); };
+  return plan;
+}
+
 /// One evaluation on its way through the text.
 class Scan {
  public:
@@ -39,8 +70,10 @@ class Scan {
         count_(static_cast<std::int64_t>(tokens.size())),
         block_rows_(std::min(options.block_rows, count_)),
         layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
-        attention_(decoder, block_rows_, layers_.front().cache.keys().size(1)) {
-    result_.nll.resize(tokens.size() - 1);
+        // A policy that reads the whole text gets it in one piece.
+        chunk_tokens_(policy.traits.reads_whole_text ? count_ : options.chunk_tokens),
+        attention_(decoder, block_rows_) {
+    result_.nll.resize(tokens.size() - 1 - static_cast<std::size_t>(options.score_from));
   }
 
   EvaluateResult run() {
@@ -65,6 +98,9 @@ class Scan {
         {"tokens", sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()})},
         {"policy", policy_.text},
         {"budget", options_.budget.value_or(0)},
+        {"schedule", options_.schedule.text()},
+        {"prompt", options_.schedule.prompt},
+        {"score_from", options_.score_from},
         {"seed", options_.seed},
         {"dtype", at::toString(decoder_.precision().product)},
         {"angles", options_.rope_angles == RopeAngles::kF64 ? "f64" : "hf32"},
@@ -85,7 +121,7 @@ class Scan {
   std::string state(std::int64_t first) {
     StateWriter out;
     out.put_value("tokens_done", first);
-    out.put("nll", std::span<const double>(result_.nll).first(static_cast<std::size_t>(first)));
+    out.put("nll", std::span<const double>(result_.nll).first(scored_before(first)));
     out.put_value("shared_tokens", result_.shared_tokens);
     out.put_value("seconds", seconds_before_ + system_clock().steady_seconds() - started_);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -108,7 +144,7 @@ class Scan {
       const auto nll = in.get<double>("nll");
       const auto shared = in.get_value<std::int64_t>("shared_tokens");
       const auto seconds = in.get_value<double>("seconds");
-      if (done < 1 || done >= count_ || static_cast<std::int64_t>(nll.size()) != done) {
+      if (done < 1 || done >= count_ || nll.size() != scored_before(done)) {
         throw Error(ErrorKind::kData, "state: " + std::to_string(done) + " of " +
                                           std::to_string(count_) + " tokens cannot be done");
       }
@@ -130,8 +166,22 @@ class Scan {
     }
   }
 
-  /// Tokens until the cache first overflows: they are computed as under the full model.
-  std::int64_t untouched() const { return std::min(options_.budget.value_or(count_), count_); }
+  /// Values of result_.nll that the rows before `row` give.
+  std::size_t scored_before(std::int64_t row) const {
+    return static_cast<std::size_t>(
+        std::clamp<std::int64_t>(row - options_.score_from, 0, count_ - 1 - options_.score_from));
+  }
+
+  /// Tokens until one may first leave: they are computed as under the full model.
+  std::int64_t untouched() const {
+    const std::int64_t budget = options_.budget.value_or(count_);
+    std::int64_t cut = options_.schedule.next_cut(0);
+    // A policy without a fixed size may choose at the first cut; the others wait for their budget.
+    while (policy_.traits.fixed_size && cut < count_ && cut + 1 <= budget) {
+      cut = options_.schedule.next_cut(cut + 1);
+    }
+    return std::min(cut, count_);
+  }
 
   // Feeds the caches from a shared prefix. Returns the number of tokens that need no computing.
   // A cell that never evicts computes everything itself: "a budget of at least the length equals
@@ -139,21 +189,22 @@ class Scan {
   std::int64_t replay_prefix() {
     if (!options_.prefixes || !options_.logit_rows.empty() || untouched() == count_) return 0;
     auto& shared = options_.prefixes->state();
-    const SharedPrefix* prefix = shared.find(decoder_, options_.rope_angles, tokens_);
-    if (!prefix) return 0;
+    const SharedPrefix* prefix =
+        shared.find(decoder_, options_.rope_angles, options_.score_from, tokens_);
+    if (!prefix || policy_.traits.reads_whole_text) return 0;
     const auto held = static_cast<std::int64_t>(prefix->tokens.size());
     // One token of the prefix stays: the NLL of a row is that of the token after it.
     const std::int64_t rows = std::min(held - 1, untouched()) / kSharedRows * kSharedRows;
     for (std::size_t l = 0; rows > 0 && l < layers_.size(); ++l) {
       const at::Tensor qkv = prefix->qkv[l].narrow(0, 0, rows);
-      if (layers_[l].policy.wants_every_row()) {
-        attend(qkv, 0, layers_[l]);  // for the policy's history; what it yields is known
+      if (layers_[l].policy.has_memory()) {
+        attend(qkv, 0, layers_[l]);  // for what the policy remembers; what it yields is known
       } else {
         admit(qkv, layers_[l]);
       }
     }
-    std::copy_n(prefix->nll.begin(), rows, result_.nll.begin());
-    report_scores(0, static_cast<std::size_t>(rows));
+    std::copy_n(prefix->nll.begin(), scored_before(rows), result_.nll.begin());
+    report_scores(0, scored_before(rows));
     result_.shared_tokens = rows;
     shared.tokens_shared += rows;
     return rows;
@@ -161,7 +212,7 @@ class Scan {
 
   // One chunk through all layers. Returns its length.
   std::int64_t chunk(std::int64_t first) {
-    const std::int64_t rows = std::min(options_.chunk_tokens, count_ - first);
+    const std::int64_t rows = std::min(chunk_tokens_, count_ - first);
     const auto at_first = static_cast<std::size_t>(first);
     at::Tensor hidden = decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)));
     const RotaryTable rotary = decoder_.rotary(options_.rope_angles, first, rows);
@@ -172,34 +223,43 @@ class Scan {
       if (options_.should_stop && options_.should_stop()) {
         throw Error(ErrorKind::kInterrupted, "stopped after " + std::to_string(first) + " tokens");
       }
-      const at::Tensor qkv = decoder_.project_qkv(l, hidden, rotary);
+      const at::Tensor qkv = project(l, hidden, rotary, first);
+      if (policy_.traits.reads_whole_text) {
+        layers_[static_cast<std::size_t>(l)].policy.preview(column_sums(qkv));
+      }
       if (share) prefix.qkv.push_back(qkv.narrow(0, 0, std::min(rows, untouched())).clone());
       decoder_.finish_layer(l, hidden, attend(qkv, first, layers_[static_cast<std::size_t>(l)]));
       if (options_.progress) options_.progress(first + rows * (l + 1) / n_layers);
     }
     collect_logits(decoder_, hidden, first, options_, result_);
-    const auto scored = static_cast<std::size_t>(
-        std::min(rows, count_ - 1 - first));  // the last token predicts nothing
-    decoder_.score(hidden, tokens_.subspan(at_first + 1, scored),
-                   std::span(result_.nll).subspan(at_first, scored));
-    report_scores(at_first, scored);
+    const std::size_t begin = scored_before(first), end = scored_before(first + rows);
+    if (end > begin) {
+      const std::int64_t skip = std::max<std::int64_t>(0, options_.score_from - first);
+      const auto count = static_cast<std::int64_t>(end - begin);
+      decoder_.score(hidden.narrow(0, skip, count),
+                     tokens_.subspan(static_cast<std::size_t>(first + skip + 1), end - begin),
+                     std::span(result_.nll).subspan(begin, end - begin));
+      report_scores(begin, end - begin);
+    }
     if (share) keep(std::move(prefix));
     return rows;
   }
 
   bool shares(std::int64_t rows) const {
     return options_.prefixes && rows >= kSharedRows &&
-           options_.prefixes->state().wants(decoder_, options_.rope_angles, tokens_, rows);
+           options_.prefixes->state().wants(decoder_, options_.rope_angles, options_.score_from,
+                                            tokens_, rows);
   }
 
   void keep(SharedPrefix prefix) {
     const auto rows = static_cast<std::size_t>(prefix.qkv.front().size(0));
     prefix.decoder = &decoder_;
     prefix.angles = options_.rope_angles;
+    prefix.score_from = options_.score_from;
     prefix.tokens.assign(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(rows));
-    prefix.nll.assign(
-        result_.nll.begin(),
-        result_.nll.begin() + static_cast<std::ptrdiff_t>(std::min(rows, result_.nll.size())));
+    prefix.nll.assign(result_.nll.begin(),
+                      result_.nll.begin() + static_cast<std::ptrdiff_t>(
+                                                scored_before(static_cast<std::int64_t>(rows))));
     options_.prefixes->state().add(std::move(prefix));
   }
 
@@ -219,22 +279,46 @@ class Scan {
     return out;
   }
 
+  // What every token of the text receives from all queries under dense attention:
+  // [kv_heads][tokens].
+  std::vector<std::vector<double>> column_sums(const at::Tensor& qkv) {
+    std::vector<std::vector<double>> sums;
+    const policies::PolicyPlan plan = summing_policy(sums);
+    EvaluateOptions options;
+    SequenceLayer dense = std::move(make_sequence(decoder_, plan, options, count_, block_rows_)[0]);
+    attend(qkv, 0, dense);
+    return sums;
+  }
+
   // Rows become live without attention, for policies that look at nothing before the first
   // eviction.
   void admit(const at::Tensor& qkv, SequenceLayer& layer) {
+    std::vector<std::int32_t> slots(layer.cache.tables().size());
     dispatch_compute(decoder_.precision(), [&](auto zero) {
       using T = decltype(zero);
       const std::int64_t width = decoder_.qkv_shape().row();
       for (std::int64_t r = 0; r < qkv.size(0); ++r) {
-        const auto slots = layer.cache.write(qkv.const_data_ptr<T>() + r * width);
-        for (std::size_t t = 0; t < slots.size(); ++t) layer.cache.commit(t, r, slots[t]);
+        layer.cache.write(qkv.const_data_ptr<T>() + r * width, std::span(slots));
+        layer.cache.commit(r, slots);
+        layer.policy.admit(layer.cache);
       }
+    });
+  }
+
+  // Cells of one text share the projections of the first layer: no policy has acted before it.
+  at::Tensor project(std::int64_t l, const at::Tensor& hidden, const RotaryTable& rotary,
+                     std::int64_t first) {
+    if (l > 0 || !options_.prefixes) return decoder_.project_qkv(l, hidden, rotary);
+    const auto text =
+        tokens_.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(hidden.size(0)));
+    return options_.prefixes->state().first_layer(decoder_, options_.rope_angles, first, text, [&] {
+      return decoder_.project_qkv(l, hidden, rotary);
     });
   }
 
   void report_scores(std::size_t first, std::size_t count) {
     for (std::size_t i = first; options_.observer && i < first + count; ++i) {
-      options_.observer->scored(static_cast<std::int64_t>(i), result_.nll[i]);
+      options_.observer->scored(options_.score_from + static_cast<std::int64_t>(i), result_.nll[i]);
     }
   }
 
@@ -245,6 +329,7 @@ class Scan {
   std::int64_t count_;
   std::int64_t block_rows_;
   std::vector<SequenceLayer> layers_;
+  std::int64_t chunk_tokens_;
   BlockAttention attention_;
   EvaluateResult result_;
   double started_ = system_clock().steady_seconds();

@@ -5,15 +5,14 @@
 
 #include <ATen/ATen.h>
 
-#include "models/transformer/lanes.h"
-
 namespace lethe::models {
 
 std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies::PolicyPlan& policy,
                                          const EvaluateOptions& options, std::int64_t tokens,
                                          std::int64_t extra_slots) {
   const ModelConfig& config = decoder.config();
-  const std::int64_t most_live = std::min(options.budget.value_or(tokens), tokens);
+  // Pinned tokens count inside the budget; what the schedule lets pile up between cuts does not.
+  const std::int64_t window = config.sliding_window.value_or(0);
   std::vector<SequenceLayer> layers;
   layers.reserve(static_cast<std::size_t>(config.n_layers));
   for (std::int64_t i = 0; i < config.n_layers; ++i) {
@@ -23,10 +22,16 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
     context.kv_heads = static_cast<int>(config.n_kv_heads);
     context.group = static_cast<int>(config.n_heads / config.n_kv_heads);
     context.seed = options.seed;
-    layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope,
-                                 lanes::round_up(most_live + extra_slots),
+    std::int64_t most_live = tokens;
+    if (options.budget && policy.traits.fixed_size) {
+      const std::int64_t budget =
+          policy.layer_budget ? policy.layer_budget(context, *options.budget) : *options.budget;
+      most_live = options.schedule.most_live(budget, tokens);
+    }
+    if (window > 0) most_live = std::min(most_live, window);
+    layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope, most_live + extra_slots,
                                  decoder.precision().product, policy.traits.reads_key_norms),
-                      LayerPolicy(policy, context, options.budget, options.observer)});
+                      LayerPolicy(policy, context, options, window)});
   }
   return layers;
 }
@@ -37,6 +42,7 @@ void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t toke
     result.layers.push_back(layer.policy.finish(tokens, layer.cache));
     result.kv_bytes += layer.cache.live_bytes();
     result.peak_kv_bytes += layer.cache.peak_live_bytes();
+    result.allocated_kv_bytes += layer.cache.allocated_bytes();
   }
 }
 

@@ -22,7 +22,7 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
                                          const EvaluateOptions& options, std::int64_t tokens,
                                          std::int64_t extra_slots);
 
-/// Fills layers, kv_bytes and peak_kv_bytes; reports the kept sets to the observer.
+/// Fills layers and the figures of the cache; reports the kept sets to the observer.
 void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t tokens,
                      EvaluateResult& result);
 

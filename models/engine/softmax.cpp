@@ -43,8 +43,8 @@ LETHE_INLINE T exp_alive_row(T* scores, std::size_t columns, const ColumnLife& l
 }
 
 template <typename T>
-LETHE_INLINE T clear_dead_row(T* weights, std::size_t columns, const ColumnLife& life,
-                              std::int32_t row) {
+LETHE_INLINE T sum_alive_row(const T* weights, std::size_t columns, const ColumnLife& life,
+                             std::int32_t row) {
   Vector<T> v, sums;
   Mask<T> alive;
   lanes::fill<T>(sums, 0);
@@ -52,24 +52,38 @@ LETHE_INLINE T clear_dead_row(T* weights, std::size_t columns, const ColumnLife&
     lanes::load<T>(v, weights + c);
     lanes::within<T>(alive, life.first.data() + c, life.last.data() + c, row);
     lanes::keep_where<T>(v, alive, T(0));
-    lanes::store<T>(weights + c, v);
     lanes::add<T>(sums, v);
   }
   return lanes::sum<T>(sums);
 }
 
+template <typename T>
+LETHE_INLINE void scale_alive_row(T* weights, std::size_t columns, const ColumnLife& life,
+                                  std::int32_t row, T factor) {
+  Vector<T> v;
+  Mask<T> alive;
+  for (std::size_t c = 0; c < columns; c += kWidth) {
+    lanes::load<T>(v, weights + c);
+    lanes::within<T>(alive, life.first.data() + c, life.last.data() + c, row);
+    lanes::keep_where<T>(v, alive, T(0));
+    lanes::multiply<T>(v, factor);
+    lanes::store<T>(weights + c, v);
+  }
+}
+
 // target_clones does not apply to templates: one plain function per type carries the dispatch.
-#define LETHE_INSTANTIATE(T)                                                         \
-  LETHE_MULTIVERSION T exp_alive_clone(T* s, std::size_t n, const ColumnLife& life,  \
-                                       std::int32_t row) {                           \
-    return exp_alive_row<T>(s, n, life, row);                                        \
-  }                                                                                  \
-  LETHE_MULTIVERSION T clear_dead_clone(T* s, std::size_t n, const ColumnLife& life, \
-                                        std::int32_t row) {                          \
-    return clear_dead_row<T>(s, n, life, row);                                       \
-  }                                                                                  \
-  LETHE_MULTIVERSION void scale_clone(T* s, std::size_t n, T factor) {               \
-    for (std::size_t i = 0; i < n; ++i) s[i] *= factor;                              \
+#define LETHE_INSTANTIATE(T)                                                              \
+  LETHE_MULTIVERSION T exp_alive_clone(T* s, std::size_t n, const ColumnLife& life,       \
+                                       std::int32_t row) {                                \
+    return exp_alive_row<T>(s, n, life, row);                                             \
+  }                                                                                       \
+  LETHE_MULTIVERSION T sum_alive_clone(const T* s, std::size_t n, const ColumnLife& life, \
+                                       std::int32_t row) {                                \
+    return sum_alive_row<T>(s, n, life, row);                                             \
+  }                                                                                       \
+  LETHE_MULTIVERSION void scale_alive_clone(T* s, std::size_t n, const ColumnLife& life,  \
+                                            std::int32_t row, T factor) {                 \
+    scale_alive_row<T>(s, n, life, row, factor);                                          \
   }
 LETHE_INSTANTIATE(float)
 LETHE_INSTANTIATE(double)
@@ -82,18 +96,19 @@ T exp_alive(T* scores, std::size_t columns, const ColumnLife& life, std::int32_t
   return exp_alive_clone(scores, columns, life, row);
 }
 template <typename T>
-T clear_dead(T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row) {
-  return clear_dead_clone(weights, columns, life, row);
+T sum_alive(const T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row) {
+  return sum_alive_clone(weights, columns, life, row);
 }
 template <typename T>
-void scale_row(T* weights, std::size_t columns, T factor) {
-  scale_clone(weights, columns, factor);
+void scale_alive(T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row,
+                 T factor) {
+  scale_alive_clone(weights, columns, life, row, factor);
 }
 
-#define LETHE_INSTANTIATE(T)                                                  \
-  template T exp_alive<T>(T*, std::size_t, const ColumnLife&, std::int32_t);  \
-  template T clear_dead<T>(T*, std::size_t, const ColumnLife&, std::int32_t); \
-  template void scale_row<T>(T*, std::size_t, T);
+#define LETHE_INSTANTIATE(T)                                                       \
+  template T exp_alive<T>(T*, std::size_t, const ColumnLife&, std::int32_t);       \
+  template T sum_alive<T>(const T*, std::size_t, const ColumnLife&, std::int32_t); \
+  template void scale_alive<T>(T*, std::size_t, const ColumnLife&, std::int32_t, T);
 LETHE_INSTANTIATE(float)
 LETHE_INSTANTIATE(double)
 #undef LETHE_INSTANTIATE

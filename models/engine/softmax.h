@@ -28,12 +28,13 @@ struct ColumnLife {
 template <typename T>
 T exp_alive(T* scores, std::size_t columns, const ColumnLife& life, std::int32_t row);
 
-/// Sets the columns that are no longer alive in `row` to 0 and returns the sum of the others.
+/// Sum of the columns that are alive in `row`.
 template <typename T>
-T clear_dead(T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row);
+T sum_alive(const T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row);
 
-/// weights[c] *= factor.
+/// weights[c] *= factor for columns alive in `row`; the others become 0.
 template <typename T>
-void scale_row(T* weights, std::size_t columns, T factor);
+void scale_alive(T* weights, std::size_t columns, const ColumnLife& life, std::int32_t row,
+                 T factor);
 
 }  // namespace lethe::models

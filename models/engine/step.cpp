@@ -1,49 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/engine/step.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include <ATen/ATen.h>
 
 #include "harness/base/error.h"
+#include "models/engine/positions.h"
 #include "models/engine/sequence.h"
 
 namespace lethe::models {
 namespace {
 
-// Gathers the live rows of one table, in order of position: [heads, live, head_dim].
-at::Tensor live_rows(const at::Tensor& storage, std::int64_t first_head, std::int64_t heads,
-                     std::span<const std::int32_t> order, at::ScalarType compute) {
+// The live tokens of one table, in order of position: [heads, live, head_dim].
+at::Tensor live_keys(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
+  const auto order = cache.tables()[table].order();
   const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
-  return storage.narrow(0, first_head, heads).index_select(1, index).to(compute);
+  return cache.keys(table).index_select(2, index).transpose(1, 2).to(compute);
+}
+
+at::Tensor live_values(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
+  const auto order = cache.tables()[table].order();
+  const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
+  return cache.values(table).index_select(1, index).to(compute);
+}
+
+// Rotates vectors [heads, rows, head_dim] in the half-split form; the table has a row per row.
+at::Tensor rotated(const at::Tensor& x, const RotaryTable& table) {
+  const auto halves = x.chunk(2, -1);
+  return at::cat({halves[0] * table.cos - halves[1] * table.sin,
+                  halves[1] * table.cos + halves[0] * table.sin},
+                 -1);
 }
 
 // One token of one lane in one layer: append, attend over everything live, let the policy evict.
+// `largest_position` follows where the keys were rotated to.
 template <typename T>
 at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::int64_t step,
-                        SequenceLayer& layer) {
+                        const EvaluateOptions& options, SequenceLayer& layer,
+                        double& largest_position) {
   const auto shape = decoder.qkv_shape();
   const std::int64_t group = shape.n_heads / shape.n_kv_heads;
-  const auto slots = layer.cache.write(qkv_row.const_data_ptr<T>());
-  for (std::size_t t = 0; t < slots.size(); ++t) layer.cache.commit(t, step, slots[t]);
+  std::vector<std::int32_t> slots(layer.cache.tables().size());
+  layer.cache.write(qkv_row.const_data_ptr<T>(), std::span(slots));
+  layer.cache.commit(step, slots);
 
   const auto& tables = layer.cache.tables();
-  const std::int64_t kv_per_table = shape.n_kv_heads / static_cast<std::int64_t>(tables.size());
-  const at::Tensor queries = qkv_row.narrow(0, 0, shape.n_heads * shape.head_dim)
-                                 .view({shape.n_kv_heads, group, shape.head_dim});
+  const std::int64_t kv_per_table = layer.cache.heads_per_table();
+  const at::Tensor all_queries = qkv_row.narrow(0, 0, shape.n_heads * shape.head_dim)
+                                     .view({shape.n_kv_heads, group, shape.head_dim});
   std::vector<at::Tensor> weights, outputs;  // per table: [kv, group, live], [kv, group, head_dim]
   for (std::size_t t = 0; t < tables.size(); ++t) {
-    const std::int64_t first = static_cast<std::int64_t>(t) * kv_per_table;
-    const at::Tensor keys = live_rows(layer.cache.keys(), first, kv_per_table, tables[t].order(),
-                                      queries.scalar_type());
-    const at::Tensor values = live_rows(layer.cache.values(), first, kv_per_table,
-                                        tables[t].order(), queries.scalar_type());
+    at::Tensor queries =
+        all_queries.narrow(0, static_cast<std::int64_t>(t) * kv_per_table, kv_per_table);
+    at::Tensor keys = live_keys(layer.cache, t, queries.scalar_type());
+    if (options.positions != Positions::kOriginal) {
+      const auto positions = assigned_positions(options.positions, tables[t].positions());
+      const auto newest = std::span(positions).last(1);
+      keys = rotated(keys, decoder.rotary(options.rope_angles, positions));
+      queries = rotated(queries, decoder.rotary(options.rope_angles, newest));
+      largest_position = std::max(largest_position, newest.front());
+    }
     const at::Tensor scores =
-        at::matmul(queries.narrow(0, first, kv_per_table), keys.transpose(1, 2)) /
-        std::sqrt(static_cast<double>(shape.head_dim));
+        at::matmul(queries, keys.transpose(1, 2)) / std::sqrt(static_cast<double>(shape.head_dim));
     weights.push_back(at::softmax(scores, -1).contiguous());
-    outputs.push_back(at::matmul(weights.back(), values));
+    outputs.push_back(
+        at::matmul(weights.back(), live_values(layer.cache, t, queries.scalar_type())));
   }
 
   // The rows are gathered already, so view index and column are the same.
@@ -72,6 +96,9 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
   std::vector<EvaluateResult> results(lanes.size());
   for (const StepLane& lane : lanes) {
     LETHE_ASSERT(lane.tokens.size() == length, "lanes of a lockstep evaluation have one length");
+    LETHE_ASSERT(
+        lane.options.positions == lead.positions && lane.options.score_from == lead.score_from,
+        "lanes of a lockstep evaluation have one way of positions and one beginning");
     sequences.push_back(make_sequence(decoder, *lane.policy, lane.options, count, 1));
   }
 
@@ -89,13 +116,16 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
     const auto rows = static_cast<std::int64_t>(lanes.size());
     rotary = {rotary.cos.repeat({rows, 1}), rotary.sin.repeat({rows, 1})};
     for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
-      const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary);
+      const at::Tensor qkv = lead.positions == Positions::kOriginal
+                                 ? decoder.project_qkv(l, hidden, rotary)
+                                 : decoder.project_qkv(l, hidden);
       std::vector<at::Tensor> attended;
       dispatch_compute(decoder.precision(), [&](auto zero) {
         using T = decltype(zero);
         for (std::size_t i = 0; i < lanes.size(); ++i) {
-          attended.push_back(attend_token<T>(decoder, qkv[static_cast<std::int64_t>(i)], step,
-                                             sequences[i][static_cast<std::size_t>(l)]));
+          attended.push_back(attend_token<T>(
+              decoder, qkv[static_cast<std::int64_t>(i)], step, lanes[i].options,
+              sequences[i][static_cast<std::size_t>(l)], results[i].largest_position));
         }
       });
       decoder.finish_layer(l, hidden, at::stack(attended, 0));
@@ -106,6 +136,7 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
     }
     if (lead.progress) lead.progress(step + 1);
     if (step + 1 == count) break;  // the last token predicts nothing
+    if (step < lead.score_from) continue;
     for (std::size_t i = 0; i < lanes.size(); ++i) targets[i] = lanes[i].tokens[at_step + 1];
     decoder.score(hidden, targets, nll);
     for (std::size_t i = 0; i < lanes.size(); ++i) {

@@ -29,6 +29,10 @@ RotaryTable Decoder::rotary(RopeAngles angles, std::int64_t first, std::int64_t 
   return rotary_table(config_, angles, first, count, precision_.compute);
 }
 
+RotaryTable Decoder::rotary(RopeAngles angles, std::span<const double> positions) const {
+  return rotary_table(config_, angles, positions, precision_.compute);
+}
+
 at::Tensor Decoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
   at::Tensor out = at::empty_like(x);
   dispatch_compute(precision_, [&](auto zero) {
@@ -57,10 +61,14 @@ void Decoder::add_product(at::Tensor& sum, const at::Tensor& x, const at::Tensor
   if (bias.defined()) sum.add_(bias);
 }
 
+at::Tensor Decoder::project_qkv(std::int64_t layer, const at::Tensor& hidden) const {
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  return product(norm(hidden, w.attention_norm), w.qkv, w.qkv_bias);
+}
+
 at::Tensor Decoder::project_qkv(std::int64_t layer, const at::Tensor& hidden,
                                 const RotaryTable& rotary) const {
-  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  at::Tensor qkv = product(norm(hidden, w.attention_norm), w.qkv, w.qkv_bias);
+  at::Tensor qkv = project_qkv(layer, hidden);
   dispatch_compute(precision_, [&](auto zero) {
     using T = decltype(zero);
     kernels::rotate<T>(qkv.mutable_data_ptr<T>(), rotary.cos.const_data_ptr<T>(),

@@ -28,7 +28,10 @@ class Decoder {
   /// Token embeddings, [ids, hidden].
   at::Tensor embed(std::span<const std::int64_t> ids) const;
   RotaryTable rotary(RopeAngles angles, std::int64_t first, std::int64_t count) const;
-  /// Normed, projected and rotated: [tokens, qkv_shape().row()], q | k | v.
+  RotaryTable rotary(RopeAngles angles, std::span<const double> positions) const;
+  /// Normed and projected, not rotated: [tokens, qkv_shape().row()], q | k | v.
+  at::Tensor project_qkv(std::int64_t layer, const at::Tensor& hidden) const;
+  /// The same with queries and keys rotated.
   at::Tensor project_qkv(std::int64_t layer, const at::Tensor& hidden,
                          const RotaryTable& rotary) const;
   /// hidden += out_proj(attention); hidden += mlp(norm(hidden)). `attention` is

@@ -68,6 +68,10 @@ LETHE_INLINE void subtract(Vector<T>& v, T value) {
   LETHE_EACH_PART(i) v.part[i] -= value;
 }
 template <typename T>
+LETHE_INLINE void multiply(Vector<T>& v, T value) {
+  LETHE_EACH_PART(i) v.part[i] *= value;
+}
+template <typename T>
 LETHE_INLINE void raise_to(Vector<T>& best, const Vector<T>& v) {
   LETHE_EACH_PART(i) best.part[i] = v.part[i] > best.part[i] ? v.part[i] : best.part[i];
 }

@@ -2,6 +2,8 @@
 // Rotary position tables, made per chunk.
 #pragma once
 
+#include <span>
+
 #include <ATen/core/Tensor.h>
 
 #include "models/checkpoint/model_config.h"
@@ -20,5 +22,8 @@ struct RotaryTable {
 /// float64 (at 2M positions the float32 product is off by 0.06 rad).
 RotaryTable rotary_table(const ModelConfig& config, RopeAngles angles, std::int64_t first,
                          std::int64_t count, at::ScalarType dtype);
+/// The same for any positions, whole or not.
+RotaryTable rotary_table(const ModelConfig& config, RopeAngles angles,
+                         std::span<const double> positions, at::ScalarType dtype);
 
 }  // namespace lethe::models

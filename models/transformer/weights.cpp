@@ -53,9 +53,9 @@ Precision precision_of(DType dtype) {
 
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype) {
   const ModelConfig& c = checkpoint.config();
-  if (c.architecture != "llama") {
+  if (c.architecture != "llama" && c.architecture != "mistral") {
     throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + c.architecture +
-                                       "' has no decoder here; known: llama");
+                                       "' has no decoder here; known: llama, mistral");
   }
   const Precision precision = precision_of(dtype);
   const Reader matrices(checkpoint, precision.product);

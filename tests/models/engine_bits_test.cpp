@@ -63,8 +63,8 @@ TEST_CASE("the kernels give the bits of engine version 1", "[golden]") {
     life.first[1] = 0;
     life.last[1] = rows;
     exp_alive(scores.data(), columns, life, row);
-    const float sum = clear_dead(scores.data(), columns, life, row + 1);
-    scale_row(scores.data(), columns, 1 / sum);
+    const float sum = sum_alive(scores.data(), columns, life, row + 1);
+    scale_alive(scores.data(), columns, life, row + 1, 1 / sum);
     add(hash, scores);
   }
 

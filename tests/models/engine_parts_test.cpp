@@ -14,11 +14,14 @@ namespace lethe::models {
 namespace {
 
 TEST_CASE("slots are reused only after release, lowest first", "[unit]") {
-  SlotTable table(4);
+  SlotTable table(3);
+  table.grow(4);
+  std::vector<std::int32_t> freed;
   for (std::int64_t position = 0; position < 3; ++position)
     table.append(position * 10, table.take_slot());
   CHECK(table.high_water() == 3);
-  CHECK(table.remove(1) == 1);
+  table.remove(std::vector<std::size_t>{0}, 1, freed);
+  CHECK(freed == std::vector<std::int32_t>{1});
   CHECK(std::vector<std::int64_t>(table.positions().begin(), table.positions().end()) ==
         std::vector<std::int64_t>{0, 20});
   CHECK(table.take_slot() == 3);  // slot 1 may still be read
@@ -68,7 +71,7 @@ TEMPLATE_TEST_CASE("the masked softmax equals a plain one in long double", "[pro
     life.last[7] = -1;
     const auto expected = plain_softmax(scores, life, row);
     const TestType sum = exp_alive(scores.data(), columns, life, row);
-    scale_row(scores.data(), columns, TestType(1) / sum);
+    scale_alive(scores.data(), columns, life, row, TestType(1) / sum);
     // exp to one or two units, and the rounding of a difference of scores up to 60.
     const double unit = std::numeric_limits<TestType>::epsilon();
     const double tolerance = 3 * unit + 60 * unit / 2;
@@ -91,9 +94,12 @@ TEST_CASE("a column cleared later leaves the sum of the others", "[unit]") {
     life.first[c] = 0;
     life.last[c] = c == 3 ? 4 : 9;
   }
-  CHECK(clear_dead(weights.data(), 32, life, 4) == 32 * 33 / 2);
-  CHECK(clear_dead(weights.data(), 32, life, 5) == 32 * 33 / 2 - 4);
+  CHECK(sum_alive(weights.data(), 32, life, 4) == 32 * 33 / 2);
+  CHECK(sum_alive(weights.data(), 32, life, 5) == 32 * 33 / 2 - 4);
+  CHECK(weights[3] == 4);
+  scale_alive(weights.data(), 32, life, 5, 2.0F);
   CHECK(weights[3] == 0);
+  CHECK(weights[4] == 10);
 }
 
 }  // namespace
