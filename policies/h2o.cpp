@@ -10,7 +10,7 @@
 // head over its query heads; scope=layer: over all query heads, one victim. Ties go to the oldest.
 #include "policies/h2o.h"
 
-#include "harness/base/state_file.h"
+#include "policies/attention_sums.h"
 #include "policies/lowest.h"
 #include "policies/options.h"
 
@@ -19,56 +19,30 @@ namespace {
 
 class H2o final : public EvictionPolicy {
  public:
-  void observe(const CacheView& view) override {
-    accumulated_.resize(view.heads.size());
-    for (std::size_t h = 0; h < view.heads.size(); ++h) {
-      const HeadCache& cache = view.heads[h];
-      auto& sums = accumulated_[h];
-      sums.resize(cache.positions.size(), 0.0);  // new tokens come last and start at zero
-      row_.resize(sums.size());
-      for (int row = 0; row < cache.attention.rows(); ++row) {
-        cache.attention.mean_over_heads(row, row_);
-        for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += row_[i];
-      }
-    }
-  }
+  void observe(const CacheView& view) override { accumulated_.observe(view); }
 
   void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) override {
     const std::size_t recent = budget - budget / 2;
     for (std::size_t h = 0; h < view.heads.size(); ++h) {
-      const auto& sums = accumulated_[h];
+      const auto sums = accumulated_.of(h);
       if (sums.size() <= budget) continue;
-      const std::span<const double> old_tokens(sums.data(), sums.size() - recent);
+      const auto old_tokens = sums.first(sums.size() - recent);
       plan.margin[h] = pick_lowest(old_tokens, sums.size() - budget, plan.victims[h]);
     }
   }
 
-  void applied(const EvictionPlan& plan) override {
-    for (std::size_t h = 0; h < plan.victims.size(); ++h) {
-      auto& sums = accumulated_[h];
-      // Victims are ascending: removing from the back keeps the earlier indices valid.
-      for (auto it = plan.victims[h].rbegin(); it != plan.victims[h].rend(); ++it) {
-        sums.erase(sums.begin() + static_cast<std::ptrdiff_t>(*it));
-      }
-    }
-  }
+  void applied(const EvictionPlan& plan) override { accumulated_.applied(plan); }
 
   void save(StateWriter& out, const std::string& prefix) const override {
-    for (std::size_t h = 0; h < accumulated_.size(); ++h) {
-      out.put(prefix + std::to_string(h), accumulated_[h]);
-    }
+    accumulated_.save(out, prefix);
   }
 
   void load(const StateReader& in, const std::string& prefix) override {
-    accumulated_.clear();
-    for (std::size_t h = 0; in.has(prefix + std::to_string(h)); ++h) {
-      accumulated_.push_back(in.get<double>(prefix + std::to_string(h)));
-    }
+    accumulated_.load(in, prefix);
   }
 
  private:
-  std::vector<std::vector<double>> accumulated_;  // [heads][cached]
-  std::vector<double> row_;
+  AttentionSums accumulated_;
 };
 
 }  // namespace

@@ -4,8 +4,14 @@
 #include "harness/base/names.h"
 #include "policies/full.h"
 #include "policies/h2o.h"
+#include "policies/h2o_oracle.h"
+#include "policies/l2.h"
+#include "policies/observed.h"
+#include "policies/pyramidkv.h"
 #include "policies/random.h"
+#include "policies/snapkv.h"
 #include "policies/tova.h"
+#include "policies/truncate.h"
 #include "policies/window.h"
 
 namespace lethe::policies {
@@ -20,6 +26,10 @@ void Registry::add_alias(std::string other, std::string canonical) {
   aliases_.emplace(std::move(other), std::move(canonical));
 }
 
+void Registry::add_refusal(std::string name, std::string advice) {
+  refusals_.emplace(std::move(name), std::move(advice));
+}
+
 PolicyPlan Registry::resolve(std::string_view text) const {
   Spec spec = Spec::parse(text, ErrorKind::kPolicy);
   // "name+i" is the papers' way to write sinks=i.
@@ -32,6 +42,9 @@ PolicyPlan Registry::resolve(std::string_view text) const {
     }
     spec.name.resize(plus);
     spec.options.emplace_back("sinks", sinks);
+  }
+  if (const auto refusal = refusals_.find(spec.name); refusal != refusals_.end()) {
+    throw Error(ErrorKind::kPolicy, "policy '" + std::string(text) + "': " + refusal->second);
   }
   if (const auto alias = aliases_.find(spec.name); alias != aliases_.end()) {
     Spec target = Spec::parse(alias->second, ErrorKind::kPolicy);
@@ -90,8 +103,18 @@ const Registry& builtin_registry() {
     register_full(registry);
     register_random(registry);
     register_window(registry);
+    register_truncate(registry);
     register_h2o(registry);
+    register_h2o_oracle(registry);
+    register_observed(registry);
     register_tova(registry);
+    register_l2(registry);
+    register_snapkv(registry);
+    register_pyramidkv(registry);
+    registry.add_refusal("streaming-llm",
+                         "it is two axes of a cell: the policy window:sinks=4 (the first four "
+                         "tokens and the newest) and the positions cache-relative (rotations by "
+                         "place in the cache); give both");
     return registry;
   }();
   return kRegistry;

@@ -40,6 +40,8 @@ class Registry {
   void add(PolicyInfo info, Builder builder);
   /// `other` is accepted wherever `canonical` is (window+4 and friends are handled by resolve()).
   void add_alias(std::string other, std::string canonical);
+  /// `name` is known, but no policy: resolve() throws Error(kPolicy) with `advice`.
+  void add_refusal(std::string name, std::string advice);
   /// Parses a specification (aliases allowed) and builds its plan. Throws Error(kPolicy) for
   /// unknown names (with a suggestion) and bad options.
   PolicyPlan resolve(std::string_view text) const;
@@ -53,6 +55,7 @@ class Registry {
   };
   std::map<std::string, Entry> entries_;
   std::map<std::string, std::string> aliases_;
+  std::map<std::string, std::string> refusals_;
 };
 
 /// Throws Error(kConfig) unless `budget` is what the policy needs: none for full, at least one

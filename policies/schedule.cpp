@@ -76,8 +76,12 @@ std::int64_t Schedule::most_live(std::int64_t budget, std::int64_t tokens) const
   switch (kind) {
     case Kind::kExact:
       return std::min(kept + 1, tokens);
-    case Kind::kBlock:
-      return block > tokens - kept ? tokens : kept + block;
+    case Kind::kBlock: {
+      // Until the first cut that takes something, everything is live; from then on what was kept
+      // and a block, or the part of one that the text ends with.
+      const std::int64_t first = (kept / block + 1) * block;
+      return tokens <= first ? tokens : std::max(first, kept + std::min(block, tokens - first));
+    }
     case Kind::kPostPrompt:
       return std::min(std::max(prompt, kept + 1), tokens);
     case Kind::kPrefillOnly: {

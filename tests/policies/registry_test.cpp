@@ -20,6 +20,17 @@ TEST_CASE("aliases of the papers resolve to canonical text", "[unit]") {
   CHECK(canonical("tova-head") == "tova:scope=head");
   CHECK(canonical("h2o-head") == "h2o");
   CHECK(canonical("h2o-layer") == "h2o:scope=layer");
+  CHECK(canonical("l2-head") == "l2");
+  CHECK(canonical("l2-layer+4") == "l2:scope=layer,sinks=4");
+  CHECK(canonical("baseline") == "truncate");
+  CHECK(canonical("input-truncation") == "truncate");
+  CHECK(canonical("tova:keep_current=false") == "tova");
+  CHECK(canonical("tova-head:keep_current=true") == "tova:keep_current=true,scope=head");
+  CHECK(canonical("snapkv:window=64,kernel=5,pool=avg,scope=head") == "snapkv");
+  CHECK(canonical("snapkv:window=32,kernel=7,pool=max") == "snapkv:kernel=7,pool=max,window=32");
+  CHECK(canonical("pyramidkv:beta=20") == "pyramidkv");
+  CHECK(canonical("pyramidkv:beta=10,window=8,scope=layer") ==
+        "pyramidkv:beta=10,scope=layer,window=8");
 }
 
 TEST_CASE("bad specifications are refused with the reason", "[fault]") {
@@ -40,6 +51,17 @@ TEST_CASE("bad specifications are refused with the reason", "[fault]") {
   CHECK(message("tova:scope=global").find("known: layer, head") != std::string::npos);
   CHECK(message("full:sinks=4").find("takes no options") != std::string::npos);
   CHECK(message("tova-head:scope=layer").find("already means") != std::string::npos);
+  CHECK(message("streaming-llm").find("window:sinks=4") != std::string::npos);
+  CHECK(message("streaming-llm+4").find("cache-relative") != std::string::npos);
+  CHECK(message("tova:keep_current=yes").find("known: true, false") != std::string::npos);
+  CHECK(message("snapkv:kernel=4").find("use 5") != std::string::npos);
+  CHECK(message("snapkv:window=0").find("between 1") != std::string::npos);
+  CHECK(message("snapkv:pool=mean").find("known: avg, max") != std::string::npos);
+  CHECK(message("snapkv:beta=20").find("beta") != std::string::npos);
+  CHECK(message("snapkv+4").find("sinks") != std::string::npos);
+  CHECK(message("pyramidkv:beta=0").find("between 1") != std::string::npos);
+  CHECK(message("truncate:scope=head").find("takes no options") != std::string::npos);
+  CHECK(message("h2o-oracle:sinks=1").find("sinks") != std::string::npos);
   CHECK(message("").find("name is empty") != std::string::npos);
 }
 
@@ -59,6 +81,9 @@ TEST_CASE("a budget is what the policy needs", "[fault]") {
   CHECK(message("tova", std::nullopt).find("needs a budget") != std::string::npos);
   CHECK(message("full", 4).find("takes no budget") != std::string::npos);
   CHECK(message("window+4", 4).find("at least 5") != std::string::npos);
+  CHECK(message("snapkv", 64).find("at least 65") != std::string::npos);
+  CHECK(message("snapkv", 65) == "accepted");
+  CHECK(message("truncate", 1) == "accepted");
 }
 
 }  // namespace

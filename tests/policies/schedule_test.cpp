@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/schedule.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "tests/support/catch.h"
+
+namespace lethe::policies {
+namespace {
+
+using Kind = Schedule::Kind;
+
+/// The message with which a function refuses; "accepted" when it does not.
+template <typename F>
+std::string refusal(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kConfig);
+    return error.what();
+  }
+  return "accepted";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("schedules are read and written", "[unit]") {
+  for (const std::string text : {"exact", "block:512", "post-prompt", "prefill-only"}) {
+    CHECK(Schedule::parse(text).text() == text);
+  }
+  CHECK(Schedule::parse("block:1").text() == "exact");
+  CHECK(Schedule::parse("block:512").block == 512);
+  CHECK(Schedule::parse("block:1048576").block == 1048576);
+  CHECK(Schedule::parse("exact").needs_prompt() == false);
+  CHECK(Schedule::parse("block:2").needs_prompt() == false);
+  CHECK(Schedule::parse("post-prompt").needs_prompt());
+  CHECK(Schedule::parse("prefill-only").needs_prompt());
+}
+
+TEST_CASE("bad schedules are refused with the reason", "[fault]") {
+  const auto message = [](const std::string& text) {
+    return refusal([&] { Schedule::parse(text); });
+  };
+  CHECK(contains(message("exactly"), "did you mean 'exact'?"));
+  CHECK(contains(message("prefil-only"), "did you mean 'prefill-only'?"));
+  CHECK(contains(message("block"), "block:m"));
+  CHECK(contains(message(""), "schedule"));
+  for (const std::string text :
+       {"block:", "block:0", "block:-4", "block:x", "block:4x", "block:1048577"}) {
+    CHECK(contains(message(text), "as in block:512"));
+  }
+}
+
+/// Whether token `step` is followed by a cut, from the description of the kinds alone.
+bool cuts_after(const Schedule& schedule, std::int64_t step) {
+  switch (schedule.kind) {
+    case Kind::kExact:
+      return true;
+    case Kind::kBlock:
+      return (step + 1) % schedule.block == 0;
+    case Kind::kPostPrompt:
+      return step + 1 >= schedule.prompt;
+    case Kind::kPrefillOnly:
+      return step + 1 == schedule.prompt;
+  }
+  return false;
+}
+
+std::vector<Schedule> small_schedules() {
+  std::vector<Schedule> all = {{Kind::kExact, 1, 0}};
+  for (std::int64_t n = 1; n <= 9; ++n) {
+    all.push_back({Kind::kBlock, n, 0});
+    all.push_back({Kind::kPostPrompt, 1, n});
+    all.push_back({Kind::kPrefillOnly, 1, n});
+  }
+  return all;
+}
+
+TEST_CASE("the next cut is the first at or after a token", "[property]") {
+  for (const Schedule& schedule : small_schedules()) {
+    for (std::int64_t step = 0; step < 30; ++step) {
+      std::int64_t expected = std::numeric_limits<std::int64_t>::max();
+      for (std::int64_t later = step; later < 60; ++later) {
+        if (!cuts_after(schedule, later)) continue;
+        expected = later;
+        break;
+      }
+      CAPTURE(schedule.text(), schedule.prompt, step);
+      CHECK(schedule.next_cut(step) == expected);
+    }
+  }
+}
+
+TEST_CASE("the most tokens that are live agree with counting them", "[property]") {
+  for (const Schedule& schedule : small_schedules()) {
+    for (std::int64_t budget = 1; budget <= 12; ++budget) {
+      for (std::int64_t tokens = 1; tokens <= 30; ++tokens) {
+        std::int64_t live = 0, most = 0;
+        for (std::int64_t step = 0; step < tokens; ++step) {
+          most = std::max(most, ++live);
+          if (cuts_after(schedule, step)) live = std::min(live, budget);
+        }
+        CAPTURE(schedule.text(), schedule.prompt, budget, tokens);
+        REQUIRE(schedule.most_live(budget, tokens) == most);
+      }
+    }
+  }
+  // Budgets far beyond any text do not overflow.
+  constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+  for (const Schedule& schedule : small_schedules()) CHECK(schedule.most_live(kHuge, 20) == 20);
+}
+
+TEST_CASE("policies are refused under schedules they are not made for", "[fault]") {
+  const auto message = [](const std::string& policy, const std::string& text,
+                          std::int64_t prompt = 0) {
+    Schedule schedule = Schedule::parse(text);
+    schedule.prompt = prompt;
+    return refusal([&] { check_schedule(builtin_registry().resolve(policy), schedule); });
+  };
+  for (const std::string policy : {"full", "random", "window", "tova", "h2o", "observed", "l2"}) {
+    CAPTURE(policy);
+    CHECK(message(policy, "exact") == "accepted");
+    CHECK(message(policy, "block:7") == "accepted");
+    CHECK(message(policy, "post-prompt", 1) == "accepted");
+    CHECK(message(policy, "prefill-only", 100) == "accepted");
+    CHECK(contains(message(policy, "post-prompt"), "the text has none"));
+    CHECK(contains(message(policy, "prefill-only"), "the text has none"));
+  }
+  for (const std::string policy : {"truncate", "h2o-oracle"}) {
+    CAPTURE(policy);
+    CHECK(message(policy, "exact") == "accepted");
+    CHECK(message(policy, "block:1") == "accepted");
+    CHECK(contains(message(policy, "block:2"), "after every token only"));
+    CHECK(contains(message(policy, "post-prompt", 10), "after every token only"));
+    CHECK(contains(message(policy, "prefill-only", 10), "after every token only"));
+  }
+  CHECK(contains(message("snapkv", "exact"), "last 64 tokens"));
+  CHECK(contains(message("snapkv", "post-prompt", 100), "last 64 tokens"));
+  CHECK(contains(message("snapkv", "block:63"), "at least 64"));
+  CHECK(message("snapkv", "block:64") == "accepted");
+  CHECK(contains(message("snapkv", "prefill-only", 63), "the prompt has 63"));
+  CHECK(message("snapkv", "prefill-only", 64) == "accepted");
+  CHECK(message("snapkv:window=1", "exact") == "accepted");
+
+  PolicyPlan updated = builtin_registry().resolve("window");
+  updated.traits.update_interval = 512;
+  const auto with = [&](const std::string& text) {
+    return refusal([&] { check_schedule(updated, Schedule::parse(text)); });
+  };
+  CHECK(with("block:512") == "accepted");
+  CHECK(contains(with("block:256"), "use block:512"));
+  CHECK(contains(with("exact"), "use block:512"));
+}
+
+}  // namespace
+}  // namespace lethe::policies
