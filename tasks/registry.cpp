@@ -4,13 +4,35 @@
 #include "harness/base/error.h"
 #include "harness/base/names.h"
 #include "tasks/pg19.h"
+#include "tasks/text.h"
 
 namespace lethe::tasks {
+
+namespace {
+
+/// The task's own options and those of its windows.
+std::vector<std::string> with_windows(std::vector<std::string> help, const std::string& stream) {
+  for (const auto& line :
+       {"windows: per " + stream + ", or \"all\" (default) that fit",
+        std::string("stride: tokens from window to window (default: no overlap, no gap)"),
+        std::string("start: token offset of the first window (default 0)"),
+        "bos: auto (default: head of the " + stream +
+            ", if the tokenizer asks for it), never, window",
+        std::string("tail: drop (the tokens that fill no window)")}) {
+    help.push_back(line);
+  }
+  return help;
+}
+
+}  // namespace
 
 std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
                                 std::int64_t length, const std::filesystem::path& root) {
   if (name == "pg19") {
     return std::make_unique<Pg19Task>(Pg19Options::parse(options, root), length);
+  }
+  if (name == "text") {
+    return std::make_unique<TextTask>(TextOptions::parse(options, root), length);
   }
   std::vector<std::string> known;
   for (const auto& task : list_tasks()) known.push_back(task.name);
@@ -18,16 +40,17 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
 }
 
 std::vector<NamedInfo> list_tasks() {
-  return {{"pg19",
-           "perplexity of windows of PG-19 books",
-           "arXiv 2401.06104, sections 5.2 and 6.1",
-           {"books: list of ids, or \"all\" (default)",
-            "data: folder of <id>.txt (default data/samples/pg19)",
-            "windows: per book, or \"all\" (default) that fit",
-            "stride: tokens from window to window (default: no overlap, no gap)",
-            "start: token offset of the first window (default 0)",
-            "bos: auto (default: head of the book, if the tokenizer asks for it), never, window",
-            "tail: drop (the tokens that fill no window)"}}};
+  return {{"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
+           with_windows({"books: list of ids, or \"all\" (default)",
+                         "data: folder of <id>.txt (default data/samples/pg19)"},
+                        "book")},
+          {"text", "perplexity of windows of one stream of texts, up to 2,097,152 tokens each",
+           "tasks/text.h; concatenated books as in arXiv 2309.17453",
+           with_windows({"files: list of texts, in the order of the stream; or books:",
+                         "data: folder of <id>.txt, or a list of folders (default: "
+                         "data/samples/pg19, data/samples/pg19-stream)",
+                         "books: list of ids, or \"all\" (default), folder by folder"},
+                        "stream")}};
 }
 
 std::vector<NamedInfo> list_metrics() {

@@ -68,7 +68,7 @@ Book Pg19Books::read(const std::string& id) const {
         .add_context("books in " + folder_.string());
   }
   const auto path = folder_ / (id + ".txt");
-  Book book{id, read_text_file(path), {}};
+  Book book{id, path, read_text_file(path), {}};
   book.sha256 = sha256_hex(book.text);
   const auto expected = expected_sha256_.find(id);
   if (expected != expected_sha256_.end() && expected->second != book.sha256) {

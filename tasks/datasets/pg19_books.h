@@ -12,6 +12,7 @@ namespace lethe::tasks {
 /// One book as read: `sha256` names the bytes of `text`.
 struct Book {
   std::string id;
+  std::filesystem::path path;
   std::string text;
   std::string sha256;
 };

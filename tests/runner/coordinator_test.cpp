@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "harness/base/seed.h"
@@ -106,6 +107,32 @@ TEST_CASE("numbers arrive bit for bit") {
     const auto trace = store.read_nll_trace(key);
     REQUIRE(trace.size() == 200);
     for (const float value : trace) CHECK(value == static_cast<float>(random.uniform()));
+  }
+}
+
+TEST_CASE("the losses of a two-million-token text arrive bit for bit") {
+  constexpr std::size_t kTokens = std::size_t{1} << 21;
+  FakeGrid grid({"long"}, 1);
+  REQUIRE(grid.run().exit_code() == kExitOk);
+  const auto store = grid.open();
+  const auto rows = store
+                        .query(
+                            "SELECT sample_key, nll_sum(nll_trace, 0, 2097151), "
+                            "nll_sum(nll_trace, 2097151, 2097152), "
+                            "nll_count(nll_trace, 1048576, 9999999) FROM sample")
+                        .rows;
+  REQUIRE(rows.size() == 2);
+  for (const auto& row : rows) {
+    const std::string key(row[0].as_string());
+    RandomStream random(derive_seed(1, key));
+    random.uniform();  // went into nll_sum
+    const auto trace = store.read_nll_trace(key);
+    REQUIRE(trace.size() == kTokens);
+    CHECK(std::all_of(trace.begin(), trace.end(),
+                      [&](float value) { return value == static_cast<float>(random.uniform()); }));
+    CHECK(row[1].as_double() == std::accumulate(trace.begin(), trace.end() - 1, 0.0));
+    CHECK(row[2].as_double() == double{trace.back()});
+    CHECK(row[3].as_int64() == kTokens / 2);
   }
 }
 

@@ -126,7 +126,8 @@ class FakeExecutor final : public runner::JobExecutor {
     out.tokens_in = out.tokens_seen = job.inputs.at("length").as_int64();
     out.tokens_scored = out.tokens_in - 1;
     out.nll_sum = 300 * random.uniform();
-    for (int i = 0; i < 200; ++i) out.nll_trace.push_back(static_cast<float>(random.uniform()));
+    const int scored = name == "long" ? 1 << 21 : 200;
+    for (int i = 0; i < scored; ++i) out.nll_trace.push_back(static_cast<float>(random.uniform()));
     out.output = "\xff raw bytes of " + sample.id;
     out.tokens_evicted = 10;
     out.layers = R"([{"layer":0}])";

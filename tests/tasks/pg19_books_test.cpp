@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/datasets/pg19_books.h"
 
+#include <algorithm>
+
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
 #include "harness/base/text.h"
@@ -18,6 +20,14 @@ TEST_CASE("the shipped books are the ones listed, byte for byte", "[tasks][golde
   for (const auto& id : books.ids()) CHECK(books.read(id).text.size() > 20000);
   CHECK(books.read("860").sha256 ==
         "3d36fe9b326186a44d049c4fc77c2df88431aa2903679b472f94cc4b2f838104");
+
+  const Pg19Books further(test::source_dir() / "data/samples/pg19-stream");
+  CHECK(further.ids().size() == 15);
+  for (const auto& id : further.ids()) {
+    CAPTURE(id);
+    CHECK(further.read(id).text.size() > 100000);
+    CHECK(std::count(books.ids().begin(), books.ids().end(), id) == 0);
+  }
 }
 
 TEST_CASE("a folder without a list gives its text files in numeric order", "[tasks][unit]") {

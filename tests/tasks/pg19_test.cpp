@@ -2,6 +2,8 @@
 #include "tasks/pg19.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <limits>
 #include <set>
 
 #include "harness/base/error.h"
@@ -96,6 +98,20 @@ TEST_CASE("a book with too few tokens says how many it has", "[tasks][unit]") {
                     Contains("book 2 has 7 tokens") && Contains("windows of 8"));
   CHECK_THROWS_WITH(shelf.task(6, {{"books", json::array{"1"}}, {"windows", 4}}).samples(tokenizer),
                     Contains("3 windows of 6 tokens fit") && Contains("at least 4"));
+  CHECK_THROWS_WITH(
+      shelf.task(8, {{"start", std::numeric_limits<std::int64_t>::max()}}).samples(tokenizer),
+      Contains("0 windows of 8 tokens fit"));
+}
+
+TEST_CASE("a remembered count that is wrong is noticed", "[tasks][unit]") {
+  const Shelf shelf;
+  const ByteTokenizer tokenizer;
+  shelf.task(4).samples(tokenizer);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(shelf.folder / "cache")) {
+    if (entry.is_regular_file()) write_file_atomically(entry.path(), "18");
+  }
+  CHECK_THROWS_WITH(shelf.task(4).window("1/0", tokenizer),
+                    Contains("has 20 tokens, remembered are 18") && Contains("token_counts"));
 }
 
 TEST_CASE("everything that changes numbers changes identity and sample hashes", "[tasks][unit]") {
