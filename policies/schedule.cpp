@@ -132,4 +132,20 @@ void check_schedule(const PolicyPlan& policy, const Schedule& schedule) {
   }
 }
 
+void check_setting(const PolicyPlan& policy, std::optional<std::int64_t> budget,
+                   const Schedule& schedule, std::int64_t length) {
+  check_budget(policy, budget);
+  check_schedule(policy, schedule);
+  if (!budget || *budget + 1 >= length || !policy.traits.fixed_size) return;
+  std::int64_t cut = schedule.next_cut(0);
+  while (cut < length && cut + 1 <= *budget) cut = schedule.next_cut(cut + 1);
+  if (cut < length) return;
+  throw Error(ErrorKind::kConfig,
+              "budget " + std::to_string(*budget) + " under schedule '" + schedule.text() +
+                  "' would drop nothing of " + std::to_string(length) + " tokens" +
+                  (schedule.needs_prompt() ? " after a prompt of " + std::to_string(schedule.prompt)
+                                           : std::string()) +
+                  "; leave the cell out (\"exclude\"), or give it a smaller budget");
+}
+
 }  // namespace lethe::policies

@@ -39,4 +39,9 @@ struct Schedule {
 /// schedule needs a prompt and has none.
 void check_schedule(const PolicyPlan& policy, const Schedule& schedule);
 
+/// What can be said of a cell before it is run: check_budget(), check_schedule(), and that a budget
+/// below a text of `length` tokens will make something leave. Throws Error(kConfig).
+void check_setting(const PolicyPlan& policy, std::optional<std::int64_t> budget,
+                   const Schedule& schedule, std::int64_t length);
+
 }  // namespace lethe::policies

@@ -18,7 +18,10 @@ std::vector<std::string> with_windows(std::vector<std::string> help, const std::
         std::string("start: token offset of the first window (default 0)"),
         "bos: auto (default: head of the " + stream +
             ", if the tokenizer asks for it), never, window",
-        std::string("tail: drop (the tokens that fill no window)")}) {
+        std::string("tail: drop (the tokens that fill no window)"),
+        std::string(
+            "prompt: tokens at the head of a window that are only read (default: none); the "
+            "schedules post-prompt and prefill-only cut after them")}) {
     help.push_back(line);
   }
   return help;

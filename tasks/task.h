@@ -28,7 +28,7 @@ struct RunSettings {
   policies::PolicyPlan policy;
   std::optional<std::int64_t> budget;
   std::uint64_t seed = 0;
-  models::EvaluateOptions evaluate;  ///< path, angles, progress, stop
+  models::EvaluateOptions evaluate;  ///< schedule, positions, path, angles, progress, stop
 };
 
 /// What one sample gave. Field meanings as in harness/store/records.h.
@@ -50,6 +50,9 @@ class Task {
   virtual ~Task() = default;
   /// Everything that may change numbers: options, versions, data hashes.
   virtual json::object identity() const = 0;
+  /// Tokens of a sample that are its prompt: schedules may cut after them, and only what follows is
+  /// scored. 0: the task has none.
+  virtual std::int64_t prompt_tokens() const { return 0; }
   virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
   virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                             const models::Model& model, const RunSettings& settings) const = 0;

@@ -49,6 +49,7 @@ WindowOptions WindowOptions::read(ObjectReader& reader) {
   }
   if (reader.find("stride")) options.stride = integer_from("stride", 1);
   if (reader.find("start")) options.start = integer_from("start", 0);
+  if (reader.find("prompt")) options.prompt = integer_from("prompt", 1);
   options.bos = parse_bos(reader);
   if (const auto tail = reader.string("tail", "drop"); tail != "drop") {
     throw Error(ErrorKind::kConfig,

@@ -26,9 +26,13 @@ struct WindowOptions {
   std::optional<std::int64_t> stride;   ///< tokens from window to window; none: no overlap, no gap
   std::int64_t start = 0;               ///< token offset of the first window in the stream
   BosRule bos = BosRule::kAuto;
+  /// The first tokens of a window that are only read: the rest is scored, and the schedules
+  /// post-prompt and prefill-only cut after them. None: the whole window is scored.
+  std::optional<std::int64_t> prompt;
 
   /// Reads {"windows": 1 | "all", "stride": 2048, "start": 0, "bos": "auto" | "never" | "window",
-  /// "tail": "drop"}; every member may be missing. Throws Error(kConfig) that names the member.
+  /// "tail": "drop", "prompt": 1024}; every member may be missing. Throws Error(kConfig) that names
+  /// the member.
   static WindowOptions read(ObjectReader& reader);
 
   /// Tokens of the stream in a window of `length`: all but a BOS of its own.

@@ -26,14 +26,24 @@ WindowTask::WindowTask(std::string name, WindowOptions options, std::int64_t len
       where_("task " + name_),
       options_(options),
       length_(at_least(length, 2, where_ + ": length")),
-      streams_(std::move(streams)) {}
+      streams_(std::move(streams)) {
+  if (options_.prompt && *options_.prompt >= length_) {
+    throw Error(ErrorKind::kConfig, where_ + ": prompt: " + with_thousands(*options_.prompt) +
+                                        " tokens leave nothing to score of a window of " +
+                                        with_thousands(length_));
+  }
+}
 
 json::object WindowTask::window_identity() const {
-  return {{"windows", options_.windows ? json::value(*options_.windows) : json::value("all")},
-          {"stride", options_.stride_at(length_)},
-          {"start", options_.start},
-          {"bos", to_string(options_.bos)},
-          {"tail", "drop"}};
+  json::object out{
+      {"windows", options_.windows ? json::value(*options_.windows) : json::value("all")},
+      {"stride", options_.stride_at(length_)},
+      {"start", options_.start},
+      {"bos", to_string(options_.bos)},
+      {"tail", "drop"}};
+  // Left out where there is none: keys of windows without a prompt are older than prompts.
+  if (options_.prompt) out["prompt"] = *options_.prompt;
+  return out;
 }
 
 bool WindowTask::has_head_bos(const models::Tokenizer& tokenizer) const {
@@ -167,6 +177,9 @@ SampleOutcome WindowTask::run(const std::string& sample_id, const models::Tokeni
   models::EvaluateOptions options = settings.evaluate;
   options.budget = settings.budget;
   options.seed = settings.seed;
+  options.schedule.prompt = prompt_tokens();
+  // The last row of the prompt predicts the first token after it.
+  options.score_from = std::max<std::int64_t>(0, prompt_tokens() - 1);
   auto result = model.evaluate(tokens, settings.policy, options);
   SampleOutcome outcome;
   outcome.tokens_in = static_cast<std::int64_t>(tokens.size());

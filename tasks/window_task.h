@@ -32,10 +32,11 @@ struct Stream {
 };
 
 /// A window is `length` tokens fed to the model, BOS included; `length` - 1 of them are predicted
-/// and scored. The tail of a stream that fills no window is dropped.
-/// Not thread-safe: counts and ids of texts are remembered between samples.
+/// and scored, where a prompt is named those after it. The tail of a stream that fills no window is
+/// dropped. Not thread-safe: counts and ids of texts are remembered between samples.
 class WindowTask : public Task {
  public:
+  std::int64_t prompt_tokens() const override { return options_.prompt.value_or(0); }
   /// Throws Error(kData) for a stream with too few tokens, saying how many it has.
   std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const override;
   SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
@@ -48,7 +49,7 @@ class WindowTask : public Task {
 
  protected:
   /// `name` is the task's in messages and sample hashes. Throws Error(kConfig) for a length
-  /// below 2.
+  /// below 2 and a prompt that leaves nothing to score.
   WindowTask(std::string name, WindowOptions options, std::int64_t length,
              std::vector<Stream> streams);
 

@@ -5,7 +5,8 @@
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
-#include "policies/registry.h"
+#include "models/engine/evaluate.h"
+#include "policies/schedule.h"
 #include "tasks/registry.h"
 
 namespace lethe::cli {
@@ -45,10 +46,26 @@ grid::PolicyEntry Catalogue::policy(const std::string& text) {
   return {plan.text, plan.traits.takes_budget};
 }
 
+std::string Catalogue::schedule(const std::string& text) {
+  return policies::Schedule::parse(text).text();
+}
+
+std::string Catalogue::positions(const std::string& text) {
+  return models::to_string(models::parse_positions(text));
+}
+
+void Catalogue::check(const grid::Setting& setting) {
+  const auto policy = policies::builtin_registry().resolve(setting.policy);
+  auto schedule = policies::Schedule::parse(setting.schedule);
+  schedule.prompt = setting.prompt;
+  policies::check_setting(policy, setting.budget, schedule, setting.length);
+  models::check_positions(policy, models::parse_positions(setting.positions));
+}
+
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,
                                 const grid::ModelEntry& model, std::int64_t length) {
   const auto task = tasks::make_task(name, options, length, root_folder());
-  grid::TaskEntry entry{name, task->identity(), {}};
+  grid::TaskEntry entry{name, task->identity(), {}, task->prompt_tokens()};
   for (auto& sample : task->samples(tokenizer(model.path))) {
     entry.samples.push_back({sample.id, sample.hash, sample.cluster});
   }

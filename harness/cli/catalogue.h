@@ -18,6 +18,9 @@ class Catalogue : public grid::Catalogue {
  public:
   grid::ModelEntry model(const std::string& name) override;
   grid::PolicyEntry policy(const std::string& text) override;
+  std::string schedule(const std::string& text) override;
+  std::string positions(const std::string& text) override;
+  void check(const grid::Setting& setting) override;
   grid::TaskEntry task(const std::string& name, const json::object& options,
                        const grid::ModelEntry& model, std::int64_t length) override;
 

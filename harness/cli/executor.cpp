@@ -15,7 +15,7 @@
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
-#include "policies/registry.h"
+#include "policies/schedule.h"
 #include "tasks/metrics/perplexity.h"
 #include "tasks/registry.h"
 
@@ -35,6 +35,8 @@ std::string layers_json(const std::vector<models::LayerStats>& layers) {
   for (const auto& layer : layers) {
     out.push_back({{"seen", layer.seen},
                    {"evicted", layer.evicted},
+                   {"lost", layer.lost},
+                   {"mean_lifetime", layer.mean_lifetime},
                    {"kept_min", layer.kept_min},
                    {"kept_max", layer.kept_max}});
   }
@@ -105,7 +107,7 @@ store::SampleRecord make_record(const runner::JobSample& sample,
   for (const auto& layer : outcome.layers) {
     const bool first = &layer == &outcome.layers.front();
     record.tokens_seen = std::max(record.tokens_seen, layer.seen);
-    record.tokens_evicted += layer.evicted;
+    record.tokens_evicted += layer.evicted + layer.lost;
     record.kept_min = first ? layer.kept_min : std::min(record.kept_min, layer.kept_min);
     record.kept_max = std::max(record.kept_max, layer.kept_max);
   }
@@ -136,6 +138,11 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   settings.policy = policies::builtin_registry().resolve(inputs.string("policy"));
   if (!inputs.at("budget").is_null()) settings.budget = inputs.integer("budget");
   settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
+  settings.evaluate.schedule = policies::Schedule::parse(inputs.string("schedule"));
+  settings.evaluate.positions = models::parse_positions(inputs.string("positions"));
+  if (settings.evaluate.positions != models::Positions::kOriginal) {
+    settings.evaluate.path = models::Path::kStep;
+  }
   settings.evaluate.rope_angles =
       inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
   settings.evaluate.prefixes = &prefixes_;

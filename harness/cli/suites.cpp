@@ -7,7 +7,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <set>
 #include <thread>
 
 #include "harness/base/error.h"
@@ -18,7 +17,6 @@
 #include "harness/cli/catalogue.h"
 #include "harness/cli/root.h"
 #include "harness/runner/progress.h"
-#include "policies/registry.h"
 
 namespace lethe::cli {
 
@@ -101,11 +99,6 @@ LoadedSuite load_suite(const std::string& given, const std::vector<std::string>&
   loaded.suite = grid::read_suite(suite_path(given), parse_overrides(set), suites_folder());
   Catalogue catalogue;
   loaded.cells = grid::expand(loaded.suite, catalogue, device_kind);
-  std::set<std::pair<std::string, std::optional<std::int64_t>>> checked;
-  for (const auto& cell : loaded.cells) {
-    if (!checked.emplace(cell.policy, cell.budget).second) continue;
-    policies::check_budget(policies::builtin_registry().resolve(cell.policy), cell.budget);
-  }
   return loaded;
 }
 

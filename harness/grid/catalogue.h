@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,15 @@ struct TaskEntry {
   json::object
       identity;  ///< task options, versions, data hashes: everything that may change numbers
   std::vector<SampleEntry> samples;
+  std::int64_t prompt = 0;  ///< tokens of a sample's prompt, for schedules that cut after it
+};
+
+/// What a policy is asked to do in a cell.
+struct Setting {
+  std::string policy, schedule, positions;  ///< canonical
+  std::optional<std::int64_t> budget;
+  std::int64_t length = 0;
+  std::int64_t prompt = 0;  ///< of the task; 0: none
 };
 
 /// Names -> facts. Every function throws Error(kConfig | kModel | kPolicy | kData) with a
@@ -45,6 +55,11 @@ class Catalogue {
   virtual ~Catalogue() = default;
   virtual ModelEntry model(const std::string& name) = 0;
   virtual PolicyEntry policy(const std::string& text) = 0;
+  /// Canonical texts.
+  virtual std::string schedule(const std::string& text) = 0;
+  virtual std::string positions(const std::string& text) = 0;
+  /// Throws when no evaluation can honour the setting. Called once for each that occurs.
+  virtual void check(const Setting& setting) = 0;
   /// `options` is the task object of the suite without "name".
   virtual TaskEntry task(const std::string& name, const json::object& options,
                          const ModelEntry& model, std::int64_t length) = 0;

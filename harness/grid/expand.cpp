@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 
 #include "harness/base/error.h"
@@ -38,8 +40,6 @@ void check_known(const Suite& suite, Axis axis, const char* what,
 }
 
 void check_axes(const Suite& suite) {
-  check_known(suite, Axis::kSchedules, "schedule", {"exact"});
-  check_known(suite, Axis::kPositions, "positions", {"original"});
   check_known(suite, Axis::kDtypes, "dtype", {"float32", "bfloat16", "float64"});
   check_known(suite, Axis::kKvDtypes, "kv_dtype", {"same"});
 }
@@ -112,6 +112,7 @@ class Expansion {
     const std::int64_t length = axes_.numbers(Axis::kLengths)[at(point, Axis::kLengths)];
     TaskEntry task = catalogue_.task(name, options, model, length);
     check_samples(task, length);
+    prompt_ = task.prompt;
     group_ = {};
     group_.suite = suite_.name;
     group_.task = task.name;
@@ -146,6 +147,7 @@ class Expansion {
     cell.dtype = axes_.texts(Axis::kDtypes)[at(point, Axis::kDtypes)];
     cell.kv_dtype = axes_.texts(Axis::kKvDtypes)[at(point, Axis::kKvDtypes)];
     cell.seed = axes_.numbers(Axis::kSeeds)[at(point, Axis::kSeeds)];
+    check(cell, point);
     cell.inputs = CellInputs(
         common_,
         {has_budget ? std::string_view(canonical_[0][at(point, Axis::kBudgets)]) : "null",
@@ -163,6 +165,21 @@ class Expansion {
     if (!keys_.insert(cells_.back().key).second) cells_.pop_back();
   }
 
+  /// Asks the catalogue about every setting once. Models, tasks and seeds make no difference to it.
+  void check(const Cell& cell, const Point& point) {
+    const std::tuple setting(
+        at(point, Axis::kPolicies), point[static_cast<std::size_t>(Axis::kBudgets)],
+        at(point, Axis::kSchedules), at(point, Axis::kPositions), cell.length, prompt_);
+    if (!checked_.insert(setting).second) return;
+    try {
+      catalogue_.check(
+          {cell.policy, cell.schedule, cell.positions, cell.budget, cell.length, prompt_});
+    } catch (Error& error) {
+      error.add_context("suite " + suite_.name);
+      throw;
+    }
+  }
+
   const Suite& suite_;
   Catalogue& catalogue_;
   const std::string& device_kind_;
@@ -172,6 +189,9 @@ class Expansion {
   std::optional<Point> group_point_;
   Cell group_;
   std::shared_ptr<const CellInputs::Common> common_;
+  std::int64_t prompt_ = 0;  ///< of the group's task
+  std::set<std::tuple<std::size_t, int, std::size_t, std::size_t, std::int64_t, std::int64_t>>
+      checked_;
   std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;
 };

@@ -108,6 +108,12 @@ int ResolvedAxes::policy_index(const std::string& text, Catalogue& catalogue) {
   return static_cast<int>(policies_.size()) - 1;
 }
 
+std::string ResolvedAxes::canonical(Axis axis, const std::string& text, Catalogue& catalogue) {
+  if (axis == Axis::kSchedules) return catalogue.schedule(text);
+  if (axis == Axis::kPositions) return catalogue.positions(text);
+  return text;
+}
+
 ResolvedAxes::Indices ResolvedAxes::indices(Axis axis, const Axes& axes, Catalogue& catalogue) {
   Indices out;
   const auto add = [&](int index) {
@@ -130,7 +136,7 @@ ResolvedAxes::Indices ResolvedAxes::indices(Axis axis, const Axes& axes, Catalog
       with_axis(axes, axis, [&](const auto& wanted) {
         if constexpr (std::is_same_v<std::decay_t<decltype(all)>, std::vector<std::string>> &&
                       std::is_same_v<std::decay_t<decltype(wanted)>, std::vector<std::string>>) {
-          for (const auto& text : wanted) add(index_of(all, text));
+          for (const auto& text : wanted) add(index_of(all, canonical(axis, text, catalogue)));
         }
       });
     });
@@ -185,7 +191,8 @@ std::vector<int> ResolvedAxes::matching(Axis axis, const NamedValue& value,
       return std::binary_search(wanted.begin(), wanted.end(), number);
     });
   } else {
-    append_all(out, texts(axis), [&](const auto& text) { return text == value.text; });
+    const auto wanted = canonical(axis, value.text, catalogue);
+    append_all(out, texts(axis), [&](const auto& text) { return text == wanted; });
   }
   return out;
 }

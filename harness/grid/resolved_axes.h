@@ -65,6 +65,8 @@ class ResolvedAxes {
   Indices indices(Axis axis, const Axes& axes, Catalogue& catalogue);
   int model_index(const std::string& text, Catalogue& catalogue);
   int policy_index(const std::string& text, Catalogue& catalogue);
+  /// Of an axis whose values are texts.
+  static std::string canonical(Axis axis, const std::string& text, Catalogue& catalogue);
   Matcher compile(const Condition& condition, Catalogue& catalogue);
   std::vector<int> matching(Axis axis, const NamedValue& value, Catalogue& catalogue) const;
   bool was_replaced(Axis axis, const NamedValue& value) const;

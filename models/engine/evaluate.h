@@ -43,6 +43,8 @@ enum class Positions { kOriginal, kCacheRelative, kCompressed, kCompressedPaper 
 /// suggestion.
 Positions parse_positions(std::string_view text);
 std::string to_string(Positions positions);
+/// Throws Error(kConfig) when the policy cannot be evaluated with them.
+void check_positions(const policies::PolicyPlan& policy, Positions positions);
 
 /// What happened to one layer of one sequence.
 struct LayerStats {

@@ -28,6 +28,14 @@ std::string to_string(Positions positions) {
   return kNames[static_cast<std::size_t>(positions)];
 }
 
+void check_positions(const policies::PolicyPlan& policy, Positions positions) {
+  if (positions == Positions::kOriginal || !policy.traits.reads_whole_text) return;
+  throw Error(ErrorKind::kConfig, "policy '" + policy.text +
+                                      "' looks at the whole text at once; it has positions "
+                                      "'original' only, found '" +
+                                      to_string(positions) + "'");
+}
+
 double compressed_gap(Positions how, std::int64_t gap) {
   const auto g = static_cast<double>(gap);
   if (gap <= kLargestPlainGap) return g;

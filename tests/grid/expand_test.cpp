@@ -67,10 +67,10 @@ TEST_CASE("grids that cannot run are refused before any work") {
     change(suite);
     return expand_error(suite, kind);
   };
-  const auto schedule = refused([](Suite& s) { s.schedules = {"exact", "block:8"}; });
-  CHECK(contains(schedule, "schedule 'block:8' is unknown"));
+  const auto schedule = refused([](Suite& s) { s.schedules = {"exact", "prompt-only"}; });
+  CHECK(contains(schedule, "schedule 'prompt-only' is unknown"));
   CHECK(contains(schedule, "known: exact"));
-  CHECK(contains(refused([](Suite& s) { s.positions = {"cache-relative"}; }), "known: original"));
+  CHECK(contains(refused([](Suite& s) { s.positions = {"relative"}; }), "known: original"));
   CHECK(contains(refused([](Suite& s) { s.kv_dtypes = {"int8"}; }), "known: same"));
   CHECK(contains(refused([](Suite& s) { s.dtypes = {"float23"}; }), "did you mean 'float32'?"));
   CHECK(contains(refused([](Suite& s) { s.budgets.clear(); }), "policy tova needs a budget"));

@@ -44,12 +44,34 @@ class FakeCatalogue final : public grid::Catalogue {
                        std::vector<std::string>{"full", "tova", "window"});
   }
 
+  std::string schedule(const std::string& text) override {
+    if (text == "block:1") return "exact";
+    if (text == "exact" || text.starts_with("block:")) return text;
+    throw unknown_name(ErrorKind::kConfig, "schedule", text,
+                       std::vector<std::string>{"exact", "block:m"});
+  }
+
+  std::string positions(const std::string& text) override {
+    if (text == "original" || text == "cache-relative") return text;
+    throw unknown_name(ErrorKind::kConfig, "positions", text,
+                       std::vector<std::string>{"original", "cache-relative"});
+  }
+
+  /// Every setting that was asked about; refuses window under anything but exact.
+  std::vector<grid::Setting> settings;
+  void check(const grid::Setting& setting) override {
+    settings.push_back(setting);
+    if (setting.policy.starts_with("window") && setting.schedule != "exact") {
+      throw Error(ErrorKind::kConfig, "policy window cannot run under " + setting.schedule);
+    }
+  }
+
   grid::TaskEntry task(const std::string& name, const json::object& options,
                        const grid::ModelEntry&, std::int64_t length) override {
     ++calls;
     auto identity = task_identity;
     identity["options"] = options;
-    grid::TaskEntry entry{name, identity, {}};
+    grid::TaskEntry entry{name, identity, {}, 0};
     for (int i = 0; i < samples_per_task; ++i) {
       const std::string id = std::to_string(i / 2) + "/" + std::to_string(i % 2);
       entry.samples.push_back({id + id_suffix,

@@ -34,7 +34,7 @@ std::vector<models::EvaluateResult> step_all(const PolicyCases& cases, models::D
 void check_victims(const PolicyCases& cases) {
   std::vector<Recorder> recorders;
   const auto results = step_all(cases, models::DType::kFloat64, recorders);
-  REQUIRE(results.size() == 18);
+  REQUIRE(results.size() == 22);
   for (std::size_t i = 0; i < results.size(); ++i) {
     const PolicyCase& expected = cases.cases[i];
     CAPTURE(expected.policy, expected.budget);

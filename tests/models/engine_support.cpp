@@ -5,6 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/base/names.h"
+#include "tests/support/fixtures.h"
+
 namespace lethe::test {
 
 void Recorder::evicted(std::int64_t step, int layer, int head, std::int64_t position, double) {
@@ -78,8 +81,79 @@ double max_difference(const std::vector<double>& a, const std::vector<double>& b
   return worst;
 }
 
-bool is_known_policy(const std::string& golden_name) {
-  return !golden_name.starts_with("l2");
+std::vector<std::string> every_policy() {
+  // Observation windows that fit tiny texts.
+  const std::map<std::string, std::vector<std::string>> small = {
+      {"snapkv", {"snapkv:kernel=3,window=4", "snapkv:kernel=3,pool=max,scope=layer,window=3"}},
+      {"pyramidkv", {"pyramidkv:kernel=3,window=4"}}};
+  std::vector<std::string> out;
+  for (const auto& info : policies::builtin_registry().list()) {
+    if (!policies::builtin_registry().resolve(info.name).traits.takes_budget) continue;
+    if (const auto given = small.find(info.name); given != small.end()) {
+      out.insert(out.end(), given->second.begin(), given->second.end());
+      continue;
+    }
+    out.push_back(info.name);
+    const std::string help = join(info.option_help, "\n");
+    if (help.find("scope=") != std::string::npos) {
+      out.push_back(info.name + ":scope=layer");
+      out.push_back(info.name + ":scope=head");
+    }
+    if (help.find("sinks=") != std::string::npos) out.push_back(info.name + ":sinks=3");
+    if (help.find("keep_current=") != std::string::npos) {
+      out.push_back(info.name + ":keep_current=true");
+    }
+  }
+  return out;
+}
+
+const models::Model& tiny_model(const std::string& name, models::DType dtype) {
+  static std::map<std::pair<std::string, models::DType>, std::unique_ptr<models::Model>> loaded;
+  auto& model = loaded[{name, dtype}];
+  if (!model) model = models::load_model(*models::open_checkpoint(golden("tiny/" + name)), dtype);
+  return *model;
+}
+
+std::vector<std::int64_t> random_ids(std::int64_t count, std::uint64_t seed) {
+  RandomStream random(seed);
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < count; ++i)
+    ids.push_back(static_cast<std::int64_t>(random.below(200)));
+  return ids;
+}
+
+Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const std::string& policy,
+        models::EvaluateOptions options) {
+  Run out;
+  options.observer = &out.recorder;
+  out.result = model.evaluate(ids, policies::builtin_registry().resolve(policy), options);
+  return out;
+}
+
+Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models::DType dtype,
+        models::EvaluateOptions options) {
+  return run(tiny_model("llama_gqa_tied", dtype), ids, policy, options);
+}
+
+policies::Schedule random_schedule(RandomStream& random, const std::string& policy,
+                                   std::int64_t length) {
+  const auto plan = policies::builtin_registry().resolve(policy);
+  using Kind = policies::Schedule::Kind;
+  while (true) {
+    policies::Schedule schedule;
+    schedule.kind = static_cast<Kind>(random.below(4));
+    if (schedule.kind == Kind::kBlock)
+      schedule.block = 2 + static_cast<std::int64_t>(random.below(20));
+    if (schedule.needs_prompt()) {
+      schedule.prompt =
+          1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(length - 1)));
+    }
+    try {
+      policies::check_schedule(plan, schedule);
+      return schedule;
+    } catch (const Error&) {  // another one, then
+    }
+  }
 }
 
 }  // namespace lethe::test

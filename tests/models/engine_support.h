@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/base/seed.h"
 #include "models/engine/evaluate.h"
 
 namespace lethe::test {
@@ -59,7 +60,27 @@ double mean(const std::vector<double>& values);
 double max_difference(const std::vector<double>& a, const std::vector<double>& b,
                       std::int64_t count = -1);
 
-/// Golden policies of other issues (l2) are skipped here by name.
-bool is_known_policy(const std::string& golden_name);
+/// Small specifications of every registered policy that takes a budget: defaults, scopes, sinks.
+std::vector<std::string> every_policy();
+
+/// A tiny golden checkpoint, loaded once per name and type.
+const models::Model& tiny_model(const std::string& name, models::DType dtype);
+std::vector<std::int64_t> random_ids(std::int64_t count, std::uint64_t seed);
+
+/// One evaluation with what it evicted.
+struct Run {
+  Recorder recorder;
+  models::EvaluateResult result;
+};
+Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const std::string& policy,
+        models::EvaluateOptions options);
+/// On llama_gqa_tied.
+Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models::DType dtype,
+        models::EvaluateOptions options);
+
+/// A schedule that `policy` can honour on a text of `length` tokens; exact, where it can, in one
+/// case of four.
+policies::Schedule random_schedule(RandomStream& random, const std::string& policy,
+                                   std::int64_t length);
 
 }  // namespace lethe::test

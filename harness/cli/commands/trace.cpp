@@ -17,7 +17,7 @@
 #include "models/checkpoint/checkpoint.h"
 #include "models/engine/evaluate.h"
 #include "models/tokenizer/tokenizer.h"
-#include "policies/registry.h"
+#include "policies/schedule.h"
 
 namespace lethe::cli {
 
@@ -64,8 +64,13 @@ Input read_tokens(const Options& options, const std::filesystem::path& checkpoin
 models::EvaluateOptions evaluate_options(const Options& options, std::size_t tokens) {
   models::EvaluateOptions evaluate;
   if (options.has("budget")) evaluate.budget = options.integer("budget", 0, 1);
-  evaluate.path = options.choice("path", "scan", {"scan", "step"}) == "step" ? models::Path::kStep
-                                                                             : models::Path::kScan;
+  evaluate.schedule = policies::Schedule::parse(options.text("schedule", "exact"));
+  evaluate.schedule.prompt = options.integer("prompt", 0, 0);
+  evaluate.positions = models::parse_positions(options.text("positions", "original"));
+  const bool steps = evaluate.positions != models::Positions::kOriginal;
+  evaluate.path = options.choice("path", steps ? "step" : "scan", {"scan", "step"}) == "step"
+                      ? models::Path::kStep
+                      : models::Path::kScan;
   evaluate.rope_angles = float32_angles_hold(static_cast<std::int64_t>(tokens))
                              ? models::RopeAngles::kHf32
                              : models::RopeAngles::kF64;
@@ -82,9 +87,11 @@ json::object header(const Options& options, const ResolvedModel& model,
           {"policy", policy.text},
           {"scope", policy.traits.scope == policies::Scope::kLayer ? "layer" : "kv-head"},
           {"budget", evaluate.budget ? json::value(*evaluate.budget) : json::value(nullptr)},
-          {"schedule", "exact"},
+          {"schedule", evaluate.schedule.text()},
+          {"prompt", evaluate.schedule.prompt},
+          {"positions", models::to_string(evaluate.positions)},
           {"dtype", options.text("dtype", "float32")},
-          {"path", options.text("path", "scan")},
+          {"path", evaluate.path == models::Path::kStep ? "step" : "scan"},
           {"rope_angles", evaluate.rope_angles == models::RopeAngles::kF64 ? "f64" : "hf32"},
           {"seed", evaluate.seed},
           {"layers", config.n_layers},
@@ -100,12 +107,13 @@ json::object header(const Options& options, const ResolvedModel& model,
 void trace_to(const std::function<std::ostream&()>& open, const Options& options) {
   const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
-  options.choice("schedule", "exact", {"exact"});
   const auto model = resolve_model(options.text("model"));
   const auto checkpoint = models::open_checkpoint(model.path);
   const auto input = read_tokens(options, model.path, checkpoint->config().vocab_size);
   auto evaluate = evaluate_options(options, input.tokens.size());
-  policies::check_budget(policy, evaluate.budget);
+  policies::check_setting(policy, evaluate.budget, evaluate.schedule,
+                          static_cast<std::int64_t>(input.tokens.size()));
+  models::check_positions(policy, evaluate.positions);
   if (options.has("threads")) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
