@@ -9,6 +9,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
+#include "harness/base/host.h"
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "harness/cli/machine.h"
