@@ -26,7 +26,8 @@ namespace {
 
 class LlamaModel final : public Model {
  public:
-  LlamaModel(const Checkpoint& checkpoint, DType dtype) : decoder_(checkpoint, dtype) {}
+  LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing)
+      : decoder_(checkpoint, dtype, sharing) {}
 
   const ModelConfig& config() const override { return decoder_.config(); }
   DType dtype() const override { return decoder_.dtype(); }
@@ -108,9 +109,10 @@ std::string to_string(DType dtype) {
   return kDTypes[static_cast<std::size_t>(dtype)];
 }
 
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype) {
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
+                                  const WeightSharing& sharing) {
   const c10::InferenceMode no_gradients;
-  return std::make_unique<LlamaModel>(checkpoint, dtype);
+  return std::make_unique<LlamaModel>(checkpoint, dtype, sharing);
 }
 
 void set_compute_threads(int threads) {

@@ -15,6 +15,10 @@
 #include "models/engine/prefix_cache.h"
 #include "policies/registry.h"
 
+namespace lethe {
+class SharedBlobs;
+}
+
 namespace lethe::models {
 
 /// Precision of products. Softmax, scores, norms and accumulation are float32 for kFloat32 and
@@ -122,8 +126,16 @@ class Model {
   virtual ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const = 0;
 };
 
-/// Loads the weights (validated: shapes, finiteness). Throws Error(kModel).
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype);
+/// Where the processes of a run keep one copy of the weights. Without `blobs`, a copy of its own.
+struct WeightSharing {
+  SharedBlobs* blobs = nullptr;  ///< must live during the load, not longer
+  std::string weights_sha256;    ///< tells checkpoints apart: what is shared is not read again
+};
+
+/// Loads the weights (validated: shapes, finiteness), or takes those that another process of the
+/// run has loaded; its own copy where sharing does not work. Throws Error(kModel).
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
+                                  const WeightSharing& sharing = {});
 
 /// Sets this process up for evaluation: threads of the products and of our own kernels (0: all
 /// cores), and an allocator that keeps its memory. Call before the first product.
