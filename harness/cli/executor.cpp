@@ -123,7 +123,7 @@ store::SampleRecord make_record(const runner::JobSample& sample,
 
 }  // namespace
 
-TaskExecutor::TaskExecutor() : prefixes_(prefix_bytes()) {}
+TaskExecutor::TaskExecutor(SharedBlobs* shared) : shared_(shared), prefixes_(prefix_bytes()) {}
 
 void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   const json::value holder(job.inputs);
@@ -183,7 +183,7 @@ const models::Model& TaskExecutor::model(const std::string& path, models::DType 
                                          " is not what the plan was made for: expected SHA-256 " +
                                          weights_sha256 + ", found " + found + "; run again");
     }
-    model_ = models::load_model(*models::open_checkpoint(path), dtype);
+    model_ = models::load_model(*models::open_checkpoint(path), dtype, {shared_, weights_sha256});
     model_id_ = id;
   }
   return *model_;
