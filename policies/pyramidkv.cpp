@@ -5,11 +5,11 @@
 // budget of k tokens a layer on average, layer l of L keeps
 //   round(high − l · (high − low) / (L − 1)),   low = k / beta,   high = 2k − low,
 // so the layers together keep L·k up to rounding; who stays is snapkv's choice. Where low would be
-// less than the window, every layer keeps k, as kvpress does: with the defaults that is below 1,280
-// tokens. Deviation: kvpress lowers `high` to the prompt less the window where it is more, and
-// gives the difference to the high layers; here a layer that is given more than its prompt keeps
-// all of it, and the layers together keep less than L·k.
-// Options, heads and ties as snapkv.
+// no more than the window, every layer keeps k, much as kvpress does: with the defaults that is
+// up to 1,280 tokens. Deviation: kvpress lowers `high` to the prompt less the window where it is
+// more, and gives the difference to the high layers; here a layer that is given more than its
+// prompt keeps all of it, and the layers together keep less than L·k. Options, heads and ties as
+// snapkv.
 #include "policies/pyramidkv.h"
 
 #include <cmath>
@@ -26,7 +26,8 @@ std::int64_t layer_budget(const LayerContext& context, std::int64_t budget, std:
                           std::int64_t window) {
   const double mean = static_cast<double>(budget);
   const double low = mean / static_cast<double>(beta), high = 2 * mean - low;
-  if (low < static_cast<double>(window) || context.n_layers < 2) return budget;
+  // snapkv keeps its window and at least one token more.
+  if (low < static_cast<double>(window + 1) || context.n_layers < 2) return budget;
   const double step = (high - low) / (context.n_layers - 1);
   return static_cast<std::int64_t>(std::nearbyint(high - context.layer * step));
 }

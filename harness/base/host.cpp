@@ -4,6 +4,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <fstream>
+
 namespace lethe {
 
 std::string host_name() {
@@ -14,6 +16,15 @@ std::string host_name() {
 std::string kernel_name() {
   utsname name{};
   return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
+}
+
+std::int64_t available_bytes() {
+  std::ifstream in("/proc/meminfo");
+  for (std::string word; in >> word;) {
+    std::int64_t kib = 0;
+    if (word == "MemAvailable:" && in >> kib) return 1024 * kib;
+  }
+  return 0;
 }
 
 }  // namespace lethe

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine's name and kernel, for records and messages.
+// The machine's name, kernel and free memory.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace lethe {
@@ -11,5 +12,8 @@ std::string host_name();
 
 /// "Linux 6.1.0-18-amd64" (`uname -sr`); "unknown" where the machine does not say.
 std::string kernel_name();
+
+/// Memory that new work can take without swapping, bytes; 0 where the kernel does not say.
+std::int64_t available_bytes();
 
 }  // namespace lethe

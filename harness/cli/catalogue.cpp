@@ -5,7 +5,7 @@
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
-#include "models/engine/evaluate.h"
+#include "policies/positions.h"
 #include "policies/schedule.h"
 #include "tasks/registry.h"
 
@@ -51,7 +51,7 @@ std::string Catalogue::schedule(const std::string& text) {
 }
 
 std::string Catalogue::positions(const std::string& text) {
-  return models::to_string(models::parse_positions(text));
+  return policies::to_string(policies::parse_positions(text));
 }
 
 void Catalogue::check(const grid::Setting& setting) {
@@ -59,7 +59,7 @@ void Catalogue::check(const grid::Setting& setting) {
   auto schedule = policies::Schedule::parse(setting.schedule);
   schedule.prompt = setting.prompt;
   policies::check_setting(policy, setting.budget, schedule, setting.length);
-  models::check_positions(policy, models::parse_positions(setting.positions));
+  policies::check_positions(policy, policies::parse_positions(setting.positions));
 }
 
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,

@@ -9,6 +9,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
+#include "harness/base/host.h"
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "harness/cli/machine.h"
@@ -124,7 +125,7 @@ store::SampleRecord make_record(const runner::JobSample& sample,
 
 }  // namespace
 
-TaskExecutor::TaskExecutor() : prefixes_(prefix_bytes()) {}
+TaskExecutor::TaskExecutor(SharedBlobs* shared) : shared_(shared), prefixes_(prefix_bytes()) {}
 
 void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   const json::value holder(job.inputs);
@@ -139,8 +140,8 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   if (!inputs.at("budget").is_null()) settings.budget = inputs.integer("budget");
   settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
   settings.evaluate.schedule = policies::Schedule::parse(inputs.string("schedule"));
-  settings.evaluate.positions = models::parse_positions(inputs.string("positions"));
-  if (settings.evaluate.positions != models::Positions::kOriginal) {
+  settings.evaluate.positions = policies::parse_positions(inputs.string("positions"));
+  if (settings.evaluate.positions != policies::Positions::kOriginal) {
     settings.evaluate.path = models::Path::kStep;
   }
   settings.evaluate.rope_angles =
@@ -189,7 +190,7 @@ const models::Model& TaskExecutor::model(const std::string& path, models::DType 
                                          " is not what the plan was made for: expected SHA-256 " +
                                          weights_sha256 + ", found " + found + "; run again");
     }
-    model_ = models::load_model(*models::open_checkpoint(path), dtype);
+    model_ = models::load_model(*models::open_checkpoint(path), dtype, {shared_, weights_sha256});
     model_id_ = id;
   }
   return *model_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "harness/base/shared_memory.h"
 #include "harness/runner/job.h"
 #include "models/engine/evaluate.h"
 #include "models/tokenizer/tokenizer.h"
@@ -16,7 +17,8 @@ namespace lethe::cli {
 /// plan, so a grid loads each model once.
 class TaskExecutor : public runner::JobExecutor {
  public:
-  TaskExecutor();
+  /// `shared`, not owned: where the weights are kept for all workers of the run.
+  explicit TaskExecutor(SharedBlobs* shared = nullptr);
   void run(const runner::Job& job, runner::JobSink& sink) override;
   store::ProvenanceRecord provenance() const override;
 
@@ -27,6 +29,7 @@ class TaskExecutor : public runner::JobExecutor {
   const models::Tokenizer& tokenizer(const std::string& path);
   const tasks::Task& task(const runner::Job& job);
 
+  SharedBlobs* shared_;
   models::PrefixCache prefixes_;
   std::string model_id_;
   std::unique_ptr<models::Model> model_;

@@ -42,10 +42,6 @@ bool cpu_has_bfloat16() {
   return false;
 }
 
-std::int64_t available_bytes() {
-  return proc_kib("/proc/meminfo", "MemAvailable") * 1024;
-}
-
 std::int64_t resident_bytes() {
   return proc_kib("/proc/self/status", "VmRSS") * 1024;
 }

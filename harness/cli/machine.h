@@ -11,8 +11,6 @@ namespace lethe::cli {
 std::string cpu_name();
 /// Whether the CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX-BF16).
 bool cpu_has_bfloat16();
-/// Memory that new work can take without swapping, bytes; 0 where the kernel does not say.
-std::int64_t available_bytes();
 /// Resident memory of this process, bytes; 0 where the kernel does not say.
 std::int64_t resident_bytes();
 /// Largest resident memory since the start or the last reset, bytes; 0 where the kernel does not

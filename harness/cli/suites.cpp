@@ -104,12 +104,13 @@ LoadedSuite load_suite(const std::string& given, const std::vector<std::string>&
 
 std::vector<OptionSpec> execution_options() {
   return {
-      {"workers", "N", "worker processes per device, each with the model in memory (default 1)"},
+      {"workers", "N",
+       "worker processes per device; on the CPU they share one copy of the weights (default 1)"},
       {"threads", "N", "threads of each worker (default: the cores, shared among workers)"},
       {"device", "LIST", "cpu (default) or cuda:0,cuda:1,…: workers are spread over them"},
       {"time-limit", "S", "stop a cell after so many seconds: timeout (default: none)"},
       {"hang-after", "S", "stop a worker without progress for so long (default 600; 0: never)"},
-      {"memory-limit", "MIB", "stop a worker that holds more: oom (default: none)"},
+      {"memory-limit", "MIB", "stop a worker that holds more for itself: oom (default: none)"},
       {"after-oom", "WHAT", "skip (default) or try larger cells of a line that ran out of memory"},
       {"save-every", "S", "how often a long sample saves its state (default 60; 0: never)"},
       {"retries", "N", "tries again after a worker died or hung (default 2)"},
@@ -139,6 +140,7 @@ runner::RunReport execute(const LoadedSuite& loaded, const fs::path& database,
   run.worker_command = {engine_program().string(), "worker", "--threads", std::to_string(threads)};
   prepare_engine_environment();
   run.workers = workers;
+  run.share_memory = true;
   run.devices = devices(options);
   run.limits.cell_seconds = static_cast<double>(options.integer("time-limit", 0, 0, kLongest));
   run.limits.hang_seconds = static_cast<double>(options.integer("hang-after", 600, 0, kLongest));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "harness/base/error.h"
+#include "harness/base/shared_memory.h"
 #include "harness/runner/interrupts.h"
 #include "harness/runner/ledger.h"
 #include "harness/runner/recorder.h"
@@ -95,11 +96,19 @@ class Coordinator {
     const std::size_t wanted = devices * static_cast<std::size_t>(options_.workers);
     slots_.resize(std::min(wanted, ledger_.cells_to_run()));
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].index = static_cast<int>(i);
+    const auto on_cpu = std::count_if(slots_.begin(), slots_.end(),
+                                      [&](const Slot& slot) { return uses_cpu(slot); });
+    if (options_.share_memory && on_cpu > 1) memory_ = SharedMemory::create();
   }
 
   const std::string* device_of(const Slot& slot) const {
     if (options_.devices.empty()) return nullptr;
     return &options_.devices[static_cast<std::size_t>(slot.index) % options_.devices.size()];
+  }
+
+  bool uses_cpu(const Slot& slot) const {
+    const auto* device = device_of(slot);
+    return !device || *device == "cpu";
   }
 
   void start_process(Slot& slot) {
@@ -109,7 +118,7 @@ class Coordinator {
     }
     slot.process = std::make_unique<WorkerProcess>(
         command, log_dir_ / ("worker-" + std::to_string(slot.index) + ".log"),
-        program_ ? &*program_ : nullptr);
+        program_ ? &*program_ : nullptr, uses_cpu(slot) ? memory_.get() : nullptr);
     slot.ready = false;
     slot.watch.start(clock_.steady_seconds(), options_.limits);
   }
@@ -273,6 +282,7 @@ class Coordinator {
   // Workers that end unasked.
 
   void supervise() {
+    if (left_behind_) free_unused_memory();
     for (auto& slot : slots_) {
       if (!slot.process || slot.verdict) continue;
       if (slot.lost_at && clock_.steady_seconds() - *slot.lost_at > kLingerSeconds) {
@@ -283,10 +293,14 @@ class Coordinator {
       if (slot.ready && !slot.job) continue;
       WorkerLimits limits = options_.limits;
       if (!slot.ready) limits.cell_seconds = 0;  // it has no cell yet, but may hang all the same
-      slot.verdict = slot.watch.over_limit(clock_.steady_seconds(), slot.process->pid(), limits);
+      slot.verdict = slot.watch.over_limit(clock_.steady_seconds(), slot.process->pid(), limits,
+                                           memory_.get());
       if (slot.verdict) slot.process->kill();
     }
   }
+
+  // What a killed worker alone has used is in no process's memory: no other kill would free it.
+  void free_unused_memory() { left_behind_ = memory_ && !memory_->free_unused(); }
 
   // A process may end while something it started keeps its socket open.
   void reap() {
@@ -315,6 +329,7 @@ class Coordinator {
     const std::string& how = ending.how;
     const bool was_ready = slot.ready;
     slot.process.reset();
+    free_unused_memory();
     slot.verdict.reset();
     slot.lost_at.reset();
     slot.ready = false;
@@ -373,6 +388,8 @@ class Coordinator {
   const double started_;
   std::filesystem::path log_dir_;
   std::optional<FrozenProgram> program_;  ///< what workers run, whatever happens to its file
+  std::unique_ptr<SharedMemory> memory_;  ///< of the workers that use the CPU; may be absent
+  bool left_behind_ = false;              ///< memory_ may hold what a killed worker has used
   std::vector<Slot> slots_;
   bool quiet_ = false;  ///< the last look found no message waiting
   bool stop_now_ = false;

@@ -27,6 +27,9 @@ struct RunOptions {
   /// Devices for the workers, in turn: each is told one by "--device NAME" after its command.
   /// Empty: one place without that option.
   std::vector<std::string> devices;
+  /// Where several workers use the CPU: gives them an anonymous file, for SharedBlobs, whose
+  /// descriptor each is told by "--shared-memory FD". The program must know the option.
+  bool share_memory = false;
   WorkerLimits limits;
   /// How often a long sample leaves its state in `<db>.states`, to go on from there after a kill;
   /// 0: never.

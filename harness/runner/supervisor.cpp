@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/runner/supervisor.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "harness/base/text.h"
@@ -43,8 +44,8 @@ void JobWatch::sample_done(double now) {
   last_progress_ = now;
 }
 
-std::optional<Ending> JobWatch::over_limit(double now, pid_t pid,
-                                           const WorkerLimits& limits) const {
+std::optional<Ending> JobWatch::over_limit(double now, pid_t pid, const WorkerLimits& limits,
+                                           const SharedMemory* shared) const {
   if (limits.cell_seconds > 0 && now - started_ > limits.cell_seconds) {
     return Ending{EndCause::kTimeout,
                   "over the limit of " + human_duration(limits.cell_seconds) + " per cell"};
@@ -54,7 +55,7 @@ std::optional<Ending> JobWatch::over_limit(double now, pid_t pid,
                   "it hung: no progress for " + human_duration(limits.hang_seconds)};
   }
   if (limits.memory_bytes > 0) {
-    const std::int64_t used = memory_of(pid);
+    const std::int64_t used = memory_of(pid, shared);
     if (used > limits.memory_bytes) {
       return Ending{EndCause::kMemory, "the worker held " + human_bytes(static_cast<double>(used)) +
                                            ", over the limit of " +
@@ -68,9 +69,14 @@ bool JobWatch::kernel_ran_out_of_memory(const WorkerLimits& limits) const {
   return kernel_kills(limits) > kernel_kills_;
 }
 
-std::int64_t memory_of(pid_t pid) {
+std::int64_t memory_of(pid_t pid, const SharedMemory* shared) {
   const auto status = std::filesystem::path("/proc") / std::to_string(pid) / "status";
-  return 1024 * (number_after(status, "RssAnon:") + number_after(status, "RssShmem:"));
+  // It may grow or shrink while we look.
+  const std::int64_t before = shared ? shared->held_bytes() : 0;
+  const std::int64_t own = 1024 * number_after(status, "RssAnon:");
+  const std::int64_t of_all = 1024 * number_after(status, "RssShmem:");
+  const std::int64_t after = shared ? shared->held_bytes() : 0;
+  return own + std::max<std::int64_t>(0, of_all - std::max(before, after));
 }
 
 }  // namespace lethe::runner

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "harness/base/shared_memory.h"
 #include "harness/runner/limits.h"
 
 namespace lethe::runner {
@@ -31,8 +32,9 @@ class JobWatch {
   /// A sample is complete.
   void sample_done(double now);
 
-  /// The limit that the job in process `pid` is over.
-  std::optional<Ending> over_limit(double now, pid_t pid, const WorkerLimits& limits) const;
+  /// The limit that the job in process `pid` is over. `shared`: what the workers share, or null.
+  std::optional<Ending> over_limit(double now, pid_t pid, const WorkerLimits& limits,
+                                   const SharedMemory* shared) const;
   /// Whether the kernel has killed some process for want of memory since start().
   bool kernel_ran_out_of_memory(const WorkerLimits& limits) const;
 
@@ -43,8 +45,9 @@ class JobWatch {
   std::int64_t kernel_kills_ = 0;
 };
 
-/// Anonymous and shared memory that a process holds in RAM, bytes (not the files it has mapped: the
-/// kernel takes those back when it needs to); 0 when it is gone.
-std::int64_t memory_of(pid_t pid);
+/// Memory in RAM that a process holds for itself, bytes; 0 when it is gone. Neither the files it
+/// has mapped (the kernel takes those back when it needs to), nor what `shared` holds: that is
+/// there once, and charged to every worker it would count as many times.
+std::int64_t memory_of(pid_t pid, const SharedMemory* shared = nullptr);
 
 }  // namespace lethe::runner

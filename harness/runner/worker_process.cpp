@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kChildSocket = 3;
 constexpr int kChildProgram = 4;
+constexpr int kChildMemory = 5;
 
 // RAII around the two C structs of posix_spawn.
 struct SpawnActions {
@@ -66,7 +67,8 @@ FrozenProgram::~FrozenProgram() {
 }
 
 WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
-                             const std::filesystem::path& log, const FrozenProgram* program)
+                             const std::filesystem::path& log, const FrozenProgram* program,
+                             const SharedMemory* memory)
     : log_(log) {
   const int log_fd = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
   if (log_fd < 0) {
@@ -91,9 +93,14 @@ WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
   posix_spawn_file_actions_adddup2(&actions.files, log_fd, 1);
   posix_spawn_file_actions_adddup2(&actions.files, log_fd, 2);
   posix_spawn_file_actions_adddup2(&actions.files, ends[1], kChildSocket);
-  if (program) posix_spawn_file_actions_adddup2(&actions.files, program->fd(), kChildProgram);
-  posix_spawn_file_actions_addclosefrom_np(&actions.files,
-                                           (program ? kChildProgram : kChildSocket) + 1);
+  // A number that the child does not get may be open here; closing one that is not does no harm.
+  if (program) {
+    posix_spawn_file_actions_adddup2(&actions.files, program->fd(), kChildProgram);
+  } else {
+    posix_spawn_file_actions_addclose(&actions.files, kChildProgram);
+  }
+  if (memory) posix_spawn_file_actions_adddup2(&actions.files, memory->fd(), kChildMemory);
+  posix_spawn_file_actions_addclosefrom_np(&actions.files, kChildMemory + (memory ? 1 : 0));
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
@@ -104,6 +111,9 @@ WorkerProcess::WorkerProcess(const std::vector<std::string>& command,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
   std::vector<std::string> arguments = command;
+  if (memory) {
+    arguments.insert(arguments.end(), {"--shared-memory", std::to_string(kChildMemory)});
+  }
   arguments.push_back(std::to_string(kChildSocket));
   const std::string file =
       program ? "/proc/self/fd/" + std::to_string(kChildProgram) : arguments.front();

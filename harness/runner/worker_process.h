@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/shared_memory.h"
 #include "harness/runner/framing.h"
 
 namespace lethe::runner {
@@ -34,11 +35,12 @@ class WorkerProcess {
   /// The child gets its end of the socket as descriptor 3 (appended to `command` as "3"), an own
   /// process group (Ctrl-C on the terminal is for the coordinator alone), no standard input, and
   /// stdout and stderr appended to `log`. No other descriptor of this process reaches it, but that
-  /// of `program` where it is given: then that is run, and the first word of `command` is its name.
+  /// of `program` where it is given: then that is run, and the first word of `command` is its name;
+  /// and `memory` where it is given, as descriptor 5, named by "--shared-memory 5" after `command`.
   /// Throws Error(kConfig) when the program cannot be started, Error(kStore) when the log cannot be
   /// written.
   WorkerProcess(const std::vector<std::string>& command, const std::filesystem::path& log,
-                const FrozenProgram* program = nullptr);
+                const FrozenProgram* program = nullptr, const SharedMemory* memory = nullptr);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

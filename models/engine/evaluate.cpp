@@ -29,7 +29,8 @@ constexpr std::int64_t kLongestWholeText = 32768;
 
 class LlamaModel final : public Model {
  public:
-  LlamaModel(const Checkpoint& checkpoint, DType dtype) : decoder_(checkpoint, dtype) {}
+  LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing)
+      : decoder_(checkpoint, dtype, sharing) {}
 
   const ModelConfig& config() const override { return decoder_.config(); }
   DType dtype() const override { return decoder_.dtype(); }
@@ -90,7 +91,7 @@ class LlamaModel final : public Model {
                                           std::to_string(options.score_from) + " of " +
                                           std::to_string(count));
     }
-    if (options.positions != Positions::kOriginal && options.path != Path::kStep) {
+    if (options.positions != policies::Positions::kOriginal && options.path != Path::kStep) {
       throw Error(ErrorKind::kConfig,
                   "positions '" + to_string(options.positions) +
                       "' rotate every key anew at every token: they need the step path");
@@ -143,9 +144,10 @@ std::string to_string(DType dtype) {
   return kDTypes[static_cast<std::size_t>(dtype)];
 }
 
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype) {
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
+                                  const WeightSharing& sharing) {
   const c10::InferenceMode no_gradients;
-  return std::make_unique<LlamaModel>(checkpoint, dtype);
+  return std::make_unique<LlamaModel>(checkpoint, dtype, sharing);
 }
 
 void set_compute_threads(int threads) {

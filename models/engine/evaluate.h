@@ -13,7 +13,12 @@
 
 #include "models/checkpoint/checkpoint.h"
 #include "models/engine/prefix_cache.h"
+#include "policies/positions.h"
 #include "policies/schedule.h"
+
+namespace lethe {
+class SharedBlobs;
+}
 
 namespace lethe::models {
 
@@ -32,19 +37,6 @@ enum class Path { kScan, kStep, kDense };
 
 /// Rotary angles: float32 product as transformers forms it, or float64 (required beyond 32,768).
 enum class RopeAngles { kHf32, kF64 };
-
-/// Where a cached token stands for the rotary angles. kOriginal: where it stood in the text, for
-/// good. The others keep keys unrotated and give them new positions at every step (step path):
-/// kCacheRelative: the index in the cache (StreamingLLM, arXiv 2309.17453, §3.2); kCompressed and
-/// kCompressedPaper: gaps between kept tokens shrink, by the formula of TOVA's code or of its paper
-/// (arXiv 2401.06104, §7.2; see positions.h).
-enum class Positions { kOriginal, kCacheRelative, kCompressed, kCompressedPaper };
-/// "original", "cache-relative", "compressed", "compressed-paper". Throws Error(kConfig) with a
-/// suggestion.
-Positions parse_positions(std::string_view text);
-std::string to_string(Positions positions);
-/// Throws Error(kConfig) when the policy cannot be evaluated with them.
-void check_positions(const policies::PolicyPlan& policy, Positions positions);
 
 /// What happened to one layer of one sequence.
 struct LayerStats {
@@ -92,7 +84,7 @@ class StateKeeper {
 struct EvaluateOptions {
   std::optional<std::int64_t> budget;  ///< tokens kept per layer, counted after eviction
   policies::Schedule schedule;
-  Positions positions = Positions::kOriginal;  ///< others: step path only
+  policies::Positions positions = policies::Positions::kOriginal;  ///< others: step path only
   Path path = Path::kScan;
   RopeAngles rope_angles = RopeAngles::kHf32;
   std::int64_t chunk_tokens = 2048;  ///< tokens per pass through the layers (scan)
@@ -146,8 +138,16 @@ class Model {
   virtual ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const = 0;
 };
 
-/// Loads the weights (validated: shapes, finiteness). Throws Error(kModel).
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype);
+/// Where the processes of a run keep one copy of the weights. Without `blobs`, a copy of its own.
+struct WeightSharing {
+  SharedBlobs* blobs = nullptr;  ///< must live during the load, not longer
+  std::string weights_sha256;    ///< tells checkpoints apart: what is shared is not read again
+};
+
+/// Loads the weights (validated: shapes, finiteness), or takes those that another process of the
+/// run has loaded; its own copy where sharing does not work. Throws Error(kModel).
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
+                                  const WeightSharing& sharing = {});
 
 /// Sets this process up for evaluation: threads of the products and of our own kernels (0: all
 /// cores), and an allocator that keeps its memory. Call before the first product.

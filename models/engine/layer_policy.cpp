@@ -245,7 +245,6 @@ std::int64_t LayerPolicy::expected_attended(std::int64_t seen) const {
   std::int64_t live = 0, sum = 0;
   for (std::int64_t step = 0; step < seen; ++step) {
     sum += ++live;
-    if (window_ > 0) live = std::min(live, window_ - 1);
     if (schedule_.next_cut(step) == step) live = std::min(live, capacity);
   }
   return sum;
@@ -269,9 +268,8 @@ LayerStats LayerPolicy::finish(std::int64_t seen, const LayerCache& cache) const
       observer_->kept(layer_, cache.tables().size() == 1 ? -1 : static_cast<int>(t),
                       table.positions());
   }
-  // A window may take pinned tokens; then what fits is no longer a plain number.
-  const bool countable =
-      traits().takes_budget && traits().fixed_size && (window_ == 0 || pinned_ == 0);
+  // How many a sliding window takes depends on which the policy kept.
+  const bool countable = traits().takes_budget && traits().fixed_size && window_ == 0;
   if (countable && attended_ != tables * expected_attended(seen)) {
     throw Error(ErrorKind::kInternal, "layer " + std::to_string(layer_) + ": policy '" +
                                           plan_.text + "' attended to " +

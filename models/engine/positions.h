@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "models/engine/evaluate.h"
+#include "policies/positions.h"
 
 namespace lethe::models {
 
@@ -16,9 +16,10 @@ namespace lethe::models {
 /// with G(g) = g for g <= 10 and 10 + ln(ln(g - 10 + e)) beyond. kCompressedPaper (arXiv
 /// 2401.06104, §7.2 as written): G(g) = g for g <= 10 and ln(ln(g)) beyond, not rounded; not
 /// monotone in g.
-std::vector<double> assigned_positions(Positions how, std::span<const std::int64_t> original);
+std::vector<double> assigned_positions(policies::Positions how,
+                                       std::span<const std::int64_t> original);
 
 /// G of the two formulas, before rounding.
-double compressed_gap(Positions how, std::int64_t gap);
+double compressed_gap(policies::Positions how, std::int64_t gap);
 
 }  // namespace lethe::models

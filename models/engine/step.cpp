@@ -56,7 +56,7 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
     at::Tensor queries =
         all_queries.narrow(0, static_cast<std::int64_t>(t) * kv_per_table, kv_per_table);
     at::Tensor keys = live_keys(layer.cache, t, queries.scalar_type());
-    if (options.positions != Positions::kOriginal) {
+    if (options.positions != policies::Positions::kOriginal) {
       const auto positions = assigned_positions(options.positions, tables[t].positions());
       const auto newest = std::span(positions).last(1);
       keys = rotated(keys, decoder.rotary(options.rope_angles, positions));
@@ -70,15 +70,17 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
         at::matmul(weights.back(), live_values(layer.cache, t, queries.scalar_type())));
   }
 
-  // The rows are gathered already, so view index and column are the same.
-  std::vector<std::int32_t> identity;
+  // The rows are gathered already, so a view of the newest tokens is the last columns. Tokens that
+  // left meanwhile (a sliding window's) are the first.
+  std::vector<std::int32_t> columns;
   const AttentionOf attention = [&](std::size_t table, std::span<const std::int32_t> order) {
-    const std::size_t live = tables[table].live();
-    identity.resize(live);
-    std::iota(identity.begin(), identity.end(), 0);
-    const auto view = std::span<const std::int32_t>(identity).subspan(live - order.size());
-    return policies::AttentionRows(weights[table].const_data_ptr<T>(), 1,
-                                   static_cast<int>(kv_per_table * group), live, live, live, view);
+    const auto attended = static_cast<std::size_t>(weights[table].size(-1));
+    columns.resize(attended);
+    std::iota(columns.begin(), columns.end(), 0);
+    return policies::AttentionRows(
+        weights[table].const_data_ptr<T>(), 1, static_cast<int>(kv_per_table * group), attended,
+        attended, attended,
+        std::span<const std::int32_t>(columns).subspan(attended - order.size()));
   };
   layer.policy.after_token(step, layer.cache, attention);
   layer.cache.release_freed();
@@ -116,7 +118,7 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
     const auto rows = static_cast<std::int64_t>(lanes.size());
     rotary = {rotary.cos.repeat({rows, 1}), rotary.sin.repeat({rows, 1})};
     for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
-      const at::Tensor qkv = lead.positions == Positions::kOriginal
+      const at::Tensor qkv = lead.positions == policies::Positions::kOriginal
                                  ? decoder.project_qkv(l, hidden, rotary)
                                  : decoder.project_qkv(l, hidden);
       std::vector<at::Tensor> attended;

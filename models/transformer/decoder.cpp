@@ -10,11 +10,11 @@ namespace lethe::models {
 // Rows of the vocabulary product at once: 512 x 49,152 floats are 100 MB.
 constexpr std::int64_t kScoreRows = 512;
 
-Decoder::Decoder(const Checkpoint& checkpoint, DType dtype)
+Decoder::Decoder(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing)
     : config_(checkpoint.config()),
       dtype_(dtype),
       precision_(precision_of(dtype)),
-      weights_(load_decoder_weights(checkpoint, dtype)) {}
+      weights_(load_decoder_weights(checkpoint, dtype, sharing)) {}
 
 kernels::QkvShape Decoder::qkv_shape() const {
   return {config_.n_heads, config_.n_kv_heads, config_.head_dim};

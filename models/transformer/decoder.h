@@ -18,7 +18,7 @@ namespace lethe::models {
 /// Immutable after construction. Hidden states are [tokens, hidden] in the compute type.
 class Decoder {
  public:
-  Decoder(const Checkpoint& checkpoint, DType dtype);
+  Decoder(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing = {});
 
   const ModelConfig& config() const { return config_; }
   DType dtype() const { return dtype_; }

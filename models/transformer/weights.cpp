@@ -3,39 +3,130 @@
 
 #include <span>
 #include <string>
+#include <utility>
 
 #include <ATen/ATen.h>
 
 #include "harness/base/error.h"
+#include "harness/base/shared_memory.h"
 
 namespace lethe::models {
 namespace {
 
-class Reader {
- public:
-  Reader(const Checkpoint& checkpoint, at::ScalarType type)
-      : checkpoint_(checkpoint), type_(type) {}
-
-  at::Tensor read(const std::string& name, std::vector<std::int64_t> shape) const {
-    checkpoint_.expect_shape(name, shape);
-    at::Tensor tensor = at::empty(shape, at::kFloat);
-    checkpoint_.read(name,
-                     {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())});
-    return tensor.to(type_);
-  }
-
-  /// Several matrices with one input, stacked: one wide product instead of several narrow ones.
-  at::Tensor stack(
-      const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& parts) const {
-    std::vector<at::Tensor> tensors;
-    for (const auto& [name, shape] : parts) tensors.push_back(read(name, shape));
-    return at::cat(tensors, 0);
-  }
-
- private:
-  const Checkpoint& checkpoint_;
-  at::ScalarType type_;
+// One tensor of a checkpoint.
+struct Part {
+  std::string name;
+  std::vector<std::int64_t> shape;
 };
+
+// A tensor of the decoder and what it is made of: several matrices with one input are stacked, for
+// one wide product instead of several narrow ones.
+struct Place {
+  at::Tensor* tensor;
+  at::ScalarType type;
+  std::vector<Part> parts;
+
+  std::vector<std::int64_t> shape() const {
+    std::vector<std::int64_t> all = parts.front().shape;
+    for (std::size_t i = 1; i < parts.size(); ++i) all.front() += parts[i].shape.front();
+    return all;
+  }
+  std::size_t bytes() const {
+    return static_cast<std::size_t>(c10::multiply_integers(shape())) * c10::elementSize(type);
+  }
+};
+
+// Another order, or other parts: another number, so that no process takes the one for the other.
+constexpr int kLayoutVersion = 1;
+
+// Every tensor of `weights`, in the order in which they are read and stand in shared memory.
+std::vector<Place> places(const ModelConfig& c, const Precision& precision,
+                          DecoderWeights& weights) {
+  const at::ScalarType matrix = precision.product, vector = precision.compute;
+  const std::int64_t q = c.n_heads * c.head_dim, kv = c.n_kv_heads * c.head_dim;
+  const std::int64_t h = c.hidden_size, f = c.intermediate_size;
+  std::vector<Place> all;
+  const auto add = [&](at::Tensor& tensor, at::ScalarType type, std::vector<Part> parts) {
+    all.push_back({&tensor, type, std::move(parts)});
+  };
+
+  add(weights.embedding, matrix, {{"model.embed_tokens.weight", {c.vocab_size, h}}});
+  weights.layers.resize(static_cast<std::size_t>(c.n_layers));
+  for (std::int64_t i = 0; i < c.n_layers; ++i) {
+    LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
+    add(w.attention_norm, vector, {{layer + "input_layernorm.weight", {h}}});
+    add(w.qkv, matrix,
+        {{attention + "q_proj.weight", {q, h}},
+         {attention + "k_proj.weight", {kv, h}},
+         {attention + "v_proj.weight", {kv, h}}});
+    add(w.out, matrix, {{attention + "o_proj.weight", {h, q}}});
+    if (c.attention_bias) {
+      add(w.qkv_bias, vector,
+          {{attention + "q_proj.bias", {q}},
+           {attention + "k_proj.bias", {kv}},
+           {attention + "v_proj.bias", {kv}}});
+      add(w.out_bias, vector, {{attention + "o_proj.bias", {h}}});
+    }
+    add(w.mlp_norm, vector, {{layer + "post_attention_layernorm.weight", {h}}});
+    add(w.gate_up, matrix, {{mlp + "gate_proj.weight", {f, h}}, {mlp + "up_proj.weight", {f, h}}});
+    add(w.down, matrix, {{mlp + "down_proj.weight", {h, f}}});
+    if (c.mlp_bias) {
+      add(w.gate_up_bias, vector, {{mlp + "gate_proj.bias", {f}}, {mlp + "up_proj.bias", {f}}});
+      add(w.down_bias, vector, {{mlp + "down_proj.bias", {h}}});
+    }
+  }
+  add(weights.final_norm, vector, {{"model.norm.weight", {h}}});
+  if (!c.tied_embeddings) add(weights.lm_head, matrix, {{"lm_head.weight", {c.vocab_size, h}}});
+  return all;
+}
+
+void read(const Checkpoint& checkpoint, const Part& part, const at::Tensor& floats) {
+  checkpoint.read(part.name,
+                  {floats.mutable_data_ptr<float>(), static_cast<std::size_t>(floats.numel())});
+}
+
+void fill(const Checkpoint& checkpoint, const Place& place, const at::Tensor& tensor) {
+  std::int64_t row = 0;
+  for (const Part& part : place.parts) {
+    checkpoint.expect_shape(part.name, part.shape);
+    const at::Tensor rows = tensor.narrow(0, row, part.shape.front());
+    row += part.shape.front();
+    if (place.type == at::kFloat) {
+      read(checkpoint, part, rows);
+    } else {
+      const at::Tensor floats = at::empty(part.shape, at::kFloat);
+      read(checkpoint, part, floats);
+      rows.copy_(floats);
+    }
+  }
+}
+
+// Whether the tensors stand in memory that is shared.
+bool share(const Checkpoint& checkpoint, const std::string& name, SharedBlobs& blobs,
+           const std::vector<Place>& all) {
+  constexpr std::size_t kAlignment = 64;  // LibTorch's own
+  std::vector<std::size_t> offsets;
+  std::size_t size = 0;
+  for (const Place& place : all) {
+    offsets.push_back(size);
+    size += (place.bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  const auto blob = blobs.get(name, size, [&](std::span<std::byte> bytes) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      fill(checkpoint, all[i],
+           at::from_blob(bytes.data() + offsets[i], all[i].shape(), all[i].type));
+    }
+  });
+  if (!blob) return false;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    *all[i].tensor = at::from_blob(
+        const_cast<std::byte*>(blob.get()) + offsets[i], all[i].shape(), [blob](void*) {},
+        all[i].type);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -51,48 +142,24 @@ Precision precision_of(DType dtype) {
   throw Error(ErrorKind::kInternal, "unknown dtype");
 }
 
-DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype) {
-  const ModelConfig& c = checkpoint.config();
-  if (c.architecture != "llama" && c.architecture != "mistral") {
-    throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + c.architecture +
+DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
+                                    const WeightSharing& sharing) {
+  const ModelConfig& config = checkpoint.config();
+  if (config.architecture != "llama" && config.architecture != "mistral") {
+    throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + config.architecture +
                                        "' has no decoder here; known: llama, mistral");
   }
-  const Precision precision = precision_of(dtype);
-  const Reader matrices(checkpoint, precision.product);
-  const Reader vectors(checkpoint, precision.compute);
-  const std::int64_t q = c.n_heads * c.head_dim, kv = c.n_kv_heads * c.head_dim;
-  const std::int64_t h = c.hidden_size, f = c.intermediate_size;
-
   DecoderWeights weights;
-  weights.embedding = matrices.read("model.embed_tokens.weight", {c.vocab_size, h});
-  for (std::int64_t i = 0; i < c.n_layers; ++i) {
-    const std::string layer = "model.layers." + std::to_string(i) + ".";
-    const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
-    LayerWeights w;
-    w.attention_norm = vectors.read(layer + "input_layernorm.weight", {h});
-    w.qkv = matrices.stack({{attention + "q_proj.weight", {q, h}},
-                            {attention + "k_proj.weight", {kv, h}},
-                            {attention + "v_proj.weight", {kv, h}}});
-    w.out = matrices.read(attention + "o_proj.weight", {h, q});
-    if (c.attention_bias) {
-      w.qkv_bias = vectors.stack({{attention + "q_proj.bias", {q}},
-                                  {attention + "k_proj.bias", {kv}},
-                                  {attention + "v_proj.bias", {kv}}});
-      w.out_bias = vectors.read(attention + "o_proj.bias", {h});
+  const auto all = places(config, precision_of(dtype), weights);
+  const std::string name = "decoder " + std::to_string(kLayoutVersion) + " " + to_string(dtype) +
+                           " " + sharing.weights_sha256;
+  if (!sharing.blobs || !share(checkpoint, name, *sharing.blobs, all)) {
+    for (const Place& place : all) {
+      *place.tensor = at::empty(place.shape(), place.type);
+      fill(checkpoint, place, *place.tensor);
     }
-    w.mlp_norm = vectors.read(layer + "post_attention_layernorm.weight", {h});
-    w.gate_up =
-        matrices.stack({{mlp + "gate_proj.weight", {f, h}}, {mlp + "up_proj.weight", {f, h}}});
-    w.down = matrices.read(mlp + "down_proj.weight", {h, f});
-    if (c.mlp_bias) {
-      w.gate_up_bias = vectors.stack({{mlp + "gate_proj.bias", {f}}, {mlp + "up_proj.bias", {f}}});
-      w.down_bias = vectors.read(mlp + "down_proj.bias", {h});
-    }
-    weights.layers.push_back(std::move(w));
   }
-  weights.final_norm = vectors.read("model.norm.weight", {h});
-  weights.lm_head =
-      c.tied_embeddings ? weights.embedding : matrices.read("lm_head.weight", {c.vocab_size, h});
+  if (config.tied_embeddings) weights.lm_head = weights.embedding;
   return weights;
 }
 

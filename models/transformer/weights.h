@@ -40,8 +40,11 @@ struct Precision {
 };
 Precision precision_of(DType dtype);
 
-/// Reads every tensor of a Llama-family checkpoint. Throws Error(kModel) on a missing tensor, a
-/// wrong shape, or a value that is not finite, naming checkpoint and tensor.
-DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype);
+/// Reads every tensor of a Llama-family checkpoint; where another process shares them, takes its
+/// memory and reads none. Shared tensors are read-only: a write to one ends the process. Throws
+/// Error(kModel) on a missing tensor, a wrong shape, or a value that is not finite, naming
+/// checkpoint and tensor.
+DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
+                                    const WeightSharing& sharing = {});
 
 }  // namespace lethe::models

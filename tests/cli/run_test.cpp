@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small real grid end to end: run, run again, kill, resume, report.
 #include <filesystem>
+#include <sstream>
 
 #include "harness/base/json.h"
 #include "harness/base/text.h"
@@ -57,6 +58,29 @@ disturb() {
 }
 )sh";
 
+// Runs the grid on two workers. When each has done a sample the coordinator is stopped for a
+// moment: no worker leaves. Then for each: inode, KiB in memory and proportional share of what they
+// map together.
+const std::string kTwoWorkers = R"sh(
+lethe run tiny.json --db two.db --workers 2 --events two.jsonl >two.out 2>two.err &
+coordinator=$!
+done_by() { grep sample_done two.jsonl 2>/dev/null | grep -q "\"worker\":$1"; }
+tries=0
+until done_by 0 && done_by 1; do
+  tries=$((tries + 1)); [ $tries -lt 3000 ] || { echo "nothing happens" >&2; exit 98; }
+  kill -0 $coordinator 2>/dev/null || { echo "the run ended early" >&2; cat two.err >&2; exit 97; }
+  sleep 0.02
+done
+kill -STOP $coordinator
+for worker in $(cat /proc/$coordinator/task/$coordinator/children); do
+  awk '/^[0-9a-f]+-[0-9a-f]+ / { weights = /memfd:lethe-shared/; if (weights) inode = $5 }
+       weights && $1 == "Rss:" { rss += $2 }  weights && $1 == "Pss:" { pss += $2 }
+       END { print inode, rss, pss }' /proc/$worker/smaps
+done
+kill -CONT $coordinator
+wait $coordinator
+)sh";
+
 }  // namespace
 
 TEST_CASE("a grid survives kill -9 and interruption, and gives the same table",
@@ -85,6 +109,23 @@ TEST_CASE("a grid survives kill -9 and interruption, and gives the same table",
         shell("lethe run tiny.json --db calm.db --set budgets=32,48,96 --dry-run", folder.path());
     CHECK_THAT(more.out, Contains("10 samples are done, 4 to run (384 tokens)") &&
                              Contains("estimated time: "));
+  }
+  {
+    INFO("two workers give the same table, from one copy of the weights");
+    const auto two = shell(kTwoWorkers, folder.path());
+    CAPTURE(two.out, two.err);
+    REQUIRE(two.code == 0);
+    CHECK(table("two.db", folder.path()) == calm);
+    // Per worker: the file, KiB of it in memory, and its share where others have it too.
+    std::int64_t resident[2], share[2];
+    std::string file[2];
+    std::istringstream lines(two.out);
+    for (const int i : {0, 1}) REQUIRE((lines >> file[i] >> resident[i] >> share[i]));
+    CHECK(file[0] == file[1]);
+    for (const int i : {0, 1}) {
+      CHECK(resident[i] > 400'000);  // 135 M weights of 4 bytes
+      CHECK(share[i] < resident[i] * 6 / 10);
+    }
   }
   {
     INFO("killed worker, killed coordinator, Ctrl-C, and on");

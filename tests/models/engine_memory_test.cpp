@@ -15,7 +15,7 @@ namespace {
 
 using models::DType;
 using models::Path;
-using models::Positions;
+using policies::Positions;
 
 constexpr std::int64_t kLayers = 3, kKvHeads = 2, kHeadDim = 8;  // llama_gqa_tied
 
@@ -275,6 +275,7 @@ TEST_CASE("new positions change nothing while there are no gaps", "[property]") 
       GENERATE(Positions::kCacheRelative, Positions::kCompressed, Positions::kCompressedPaper);
   models::EvaluateOptions options;
   options.path = Path::kStep;
+  options.rope_angles = models::RopeAngles::kF64;
   const auto plain = run(ids, "full", DType::kFloat64, options);
   options.budget = 14;
   const auto plain_window = run(ids, "window", DType::kFloat64, options);

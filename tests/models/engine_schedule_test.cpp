@@ -155,13 +155,14 @@ TEST_CASE("prefill-only keeps the indices that kvpress keeps", "[golden]") {
       {"StreamingLLMPress", {"window:sinks=4", 0}},
       {"TOVAPress", {"tova:keep_current=true", 2e-8}},
       {"ObservedAttentionPress", {"observed", 2e-8}}};
-  int presses = 0, swaps = 0;
+  int presses = 0, swaps = 0;  // tokens that a head keeps for another at a near tie
   for (const auto& press : document.at("presses").as_array()) {
     const std::string key(press.at("key").as_string());
     const auto& [policy, near] = ours.at(key);
     auto options = with(static_cast<std::int64_t>(kept_count), "prefill-only", prompt);
     options.score_from = prompt;
     const auto r = run(smollm2(DType::kFloat32), ids, policy, options);
+    const int swaps_before = swaps;
     const auto kept = file.read_i64(key + ".kept");
     const auto margins = file.read_f64(key + ".cut_margin");
     for (int layer = 0; layer < 30; ++layer) {
@@ -184,9 +185,10 @@ TEST_CASE("prefill-only keeps the indices that kvpress keeps", "[golden]") {
         CHECK(margins[index] <= near);
       }
     }
-    CAPTURE(key);
+    CAPTURE(key, swaps - swaps_before);
     CHECK(max_difference(r.result.nll,
-                         json::value_to<std::vector<double>>(press.at("continuation_nll"))) < 1e-3);
+                         json::value_to<std::vector<double>>(press.at("continuation_nll"))) <
+          (swaps == swaps_before ? 1e-3 : 5e-2));
     ++presses;
   }
   CHECK(presses == 6);

@@ -19,7 +19,10 @@ void Recorder::kept(int layer, int head, std::span<const std::int64_t> positions
 }
 
 void Recorder::scored(std::int64_t step, double value) {
-  if (step != static_cast<std::int64_t>(nll.size())) throw std::logic_error("scores out of order");
+  if (nll.empty()) first_scored = step;
+  if (step != first_scored + static_cast<std::int64_t>(nll.size())) {
+    throw std::logic_error("scores out of order");
+  }
   nll.push_back(value);
 }
 

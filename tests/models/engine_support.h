@@ -32,6 +32,7 @@ class Recorder final : public models::EvaluationObserver {
   std::map<Key, std::vector<Eviction>> victims;
   std::map<Key, std::vector<std::int64_t>> kept_sets;
   std::vector<double> nll;
+  std::int64_t first_scored = 0;
 };
 
 /// One golden policy case: victims, kept sets and relative margins per (layer, head).

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker whose results follow from a formula and that misbehaves on command: the task's name says
-// how. fake_worker CONTROL_FOLDER [--device NAME] FD
+// how. fake_worker CONTROL_FOLDER [--device NAME] [--shared-memory FD] FD
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <limits>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -18,6 +21,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/seed.h"
+#include "harness/base/shared_memory.h"
 #include "harness/runner/job.h"
 
 namespace {
@@ -31,8 +35,8 @@ void pause_ms(int ms) {
 
 class FakeExecutor final : public runner::JobExecutor {
  public:
-  FakeExecutor(fs::path control, std::string socket)
-      : control_(std::move(control)), socket_(std::move(socket)) {}
+  FakeExecutor(fs::path control, std::string socket, int memory)
+      : control_(std::move(control)), socket_(std::move(socket)), memory_(memory) {}
 
   void run(const runner::Job& job, runner::JobSink& sink) override {
     const json::object& task = job.inputs.at("task").as_object();
@@ -98,6 +102,7 @@ class FakeExecutor final : public runner::JobExecutor {
       note("greedy", std::to_string(much[much.size() / 2]));
       while (true) pause();
     }
+    if (name == "share") share();
     if (name == "kernel-oom") {  // as the kernel does it: the count goes up, the process is gone
       std::string name_of_count;
       int count = 0;
@@ -113,6 +118,27 @@ class FakeExecutor final : public runner::JobExecutor {
       const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
       if (write(3, bytes, sizeof bytes) < 0) std::abort();
     }
+  }
+
+  // Uses 32 MiB that all workers share, until the test says "go".
+  void share() {
+    if (memory_ < 0) return note("shared", "nothing");
+    struct stat info {};
+    fstat(memory_, &info);
+    note("held", std::to_string(info.st_blocks / 2) + " KiB");
+    SharedBlobs blobs(memory_);
+    const auto blob = blobs.get("weights", kBlobBytes, [&](std::span<std::byte> bytes) {
+      note("filled", std::to_string(getpid()));
+      for (std::byte& byte : bytes) byte = std::byte{'w'};
+      if (!fs::exists(control_ / "half") || fs::exists(control_ / "died")) return;
+      note("died", "once");
+      kill(getpid(), SIGKILL);
+    });
+    const std::size_t seen = blob ? static_cast<std::size_t>(std::count(
+                                        blob.get(), blob.get() + kBlobBytes, std::byte{'w'}))
+                                  : 0;
+    note("shared", std::to_string(info.st_ino) + " " + std::to_string(seen));
+    while (!fs::exists(control_ / "go")) pause_ms(2);
   }
 
   static store::SampleRecord record(const std::string& name, const runner::Job& job,
@@ -143,23 +169,33 @@ class FakeExecutor final : public runner::JobExecutor {
     std::ofstream(control_ / file, std::ios::app) << text << "\n";
   }
 
+  static constexpr std::size_t kBlobBytes = 32 << 20;
+
   fs::path control_;
   std::string socket_;
+  int memory_;  ///< -1: none
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 5) return 64;
-  const fs::path control = argv[1];
-  if (argc == 5) std::ofstream(control / "devices", std::ios::app) << argv[3] << "\n";
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() % 2 != 0) return 64;
+  const fs::path control = words.front();
+  std::string device;
+  int memory = -1;
+  for (std::size_t i = 1; i + 2 < words.size(); i += 2) {
+    if (words[i] == "--device") device = words[i + 1];
+    if (words[i] == "--shared-memory") memory = std::stoi(words[i + 1]);
+  }
+  if (!device.empty()) std::ofstream(control / "devices", std::ios::app) << device << "\n";
   if (fs::exists(control / "no-start")) {
     std::fprintf(stderr, "earlier line\nlibfake.so: cannot open shared object file\n");
     return 127;
   }
   std::ofstream(control / "pids", std::ios::app) << getpid() << "\n";
   if (fs::exists(control / "no-hello")) pause();
-  if (argc == 5 && fs::exists(control / ("no-" + std::string(argv[3])))) return 5;
-  FakeExecutor executor(control, argv[argc - 1]);
-  return runner::run_worker(std::atoi(argv[argc - 1]), executor);
+  if (!device.empty() && fs::exists(control / ("no-" + device))) return 5;
+  FakeExecutor executor(control, words.back(), memory);
+  return runner::run_worker(std::stoi(words.back()), executor);
 }

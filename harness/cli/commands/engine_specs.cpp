@@ -11,7 +11,8 @@ CommandSpec worker_spec() {
   spec.description = "Started by `lethe run`; FD is the number of the open socket.";
   spec.arguments = {{"FD"}};
   spec.options = {{"threads", "N", "threads of the matrix products"},
-                  {"device", "NAME", "cpu, cuda:0, …"}};
+                  {"device", "NAME", "cpu, cuda:0, …"},
+                  {"shared-memory", "FD", "open file in which the workers of a run share weights"}};
   spec.hidden = true;
   return spec;
 }

@@ -66,8 +66,8 @@ models::EvaluateOptions evaluate_options(const Options& options, std::size_t tok
   if (options.has("budget")) evaluate.budget = options.integer("budget", 0, 1);
   evaluate.schedule = policies::Schedule::parse(options.text("schedule", "exact"));
   evaluate.schedule.prompt = options.integer("prompt", 0, 0);
-  evaluate.positions = models::parse_positions(options.text("positions", "original"));
-  const bool steps = evaluate.positions != models::Positions::kOriginal;
+  evaluate.positions = policies::parse_positions(options.text("positions", "original"));
+  const bool steps = evaluate.positions != policies::Positions::kOriginal;
   evaluate.path = options.choice("path", steps ? "step" : "scan", {"scan", "step"}) == "step"
                       ? models::Path::kStep
                       : models::Path::kScan;
@@ -89,7 +89,7 @@ json::object header(const Options& options, const ResolvedModel& model,
           {"budget", evaluate.budget ? json::value(*evaluate.budget) : json::value(nullptr)},
           {"schedule", evaluate.schedule.text()},
           {"prompt", evaluate.schedule.prompt},
-          {"positions", models::to_string(evaluate.positions)},
+          {"positions", policies::to_string(evaluate.positions)},
           {"dtype", options.text("dtype", "float32")},
           {"path", evaluate.path == models::Path::kStep ? "step" : "scan"},
           {"rope_angles", evaluate.rope_angles == models::RopeAngles::kF64 ? "f64" : "hf32"},
@@ -113,7 +113,7 @@ void trace_to(const std::function<std::ostream&()>& open, const Options& options
   auto evaluate = evaluate_options(options, input.tokens.size());
   policies::check_setting(policy, evaluate.budget, evaluate.schedule,
                           static_cast<std::int64_t>(input.tokens.size()));
-  models::check_positions(policy, evaluate.positions);
+  policies::check_positions(policy, evaluate.positions);
   if (options.has("threads")) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <memory>
+
 #include "harness/base/error.h"
+#include "harness/base/shared_memory.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/executor.h"
 #include "harness/runner/job.h"
@@ -16,7 +20,17 @@ int run_worker_process(const Options& options) {
                 "device " + device + ": this version evaluates on the CPU; leave --device out");
   }
   const auto fd = options.integer("FD", 0, 0, 1 << 20);
-  TaskExecutor executor;
+  std::unique_ptr<SharedBlobs> shared;
+  if (options.has("shared-memory")) {
+    try {
+      shared = std::make_unique<SharedBlobs>(
+          static_cast<int>(options.integer("shared-memory", 0, 0, 1 << 20)));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kResource) throw;
+      std::cerr << "weights are not shared: " << error.what() << "\n";
+    }
+  }
+  TaskExecutor executor(shared.get());
   return runner::run_worker(static_cast<int>(fd), executor);
 }
 
