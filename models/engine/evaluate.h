@@ -87,7 +87,8 @@ struct EvaluateOptions {
   policies::Positions positions = policies::Positions::kOriginal;  ///< others: step path only
   Path path = Path::kScan;
   RopeAngles rope_angles = RopeAngles::kHf32;
-  std::int64_t chunk_tokens = 2048;  ///< tokens per pass through the layers (scan)
+  /// Tokens per pass through the layers (scan): activations of 512 tokens stay in the caches.
+  std::int64_t chunk_tokens = 512;
   std::int64_t block_rows = 64;      ///< query rows per attention block (scan)
   std::uint64_t seed = 0;
   /// Rows before this one are not scored, and cost no LM head: the prompt of a continuation.

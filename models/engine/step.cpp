@@ -72,15 +72,15 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
 
   // The rows are gathered already, so a view of the newest tokens is the last columns. Tokens that
   // left meanwhile (a sliding window's) are the first.
-  std::vector<std::int32_t> columns;
+  std::vector<std::vector<std::int32_t>> columns(tables.size());
   const AttentionOf attention = [&](std::size_t table, std::span<const std::int32_t> order) {
     const auto attended = static_cast<std::size_t>(weights[table].size(-1));
-    columns.resize(attended);
-    std::iota(columns.begin(), columns.end(), 0);
+    columns[table].resize(attended);
+    std::iota(columns[table].begin(), columns[table].end(), 0);
     return policies::AttentionRows(
         weights[table].const_data_ptr<T>(), 1, static_cast<int>(kv_per_table * group), attended,
         attended, attended,
-        std::span<const std::int32_t>(columns).subspan(attended - order.size()));
+        std::span<const std::int32_t>(columns[table]).subspan(attended - order.size()));
   };
   layer.policy.after_token(step, layer.cache, attention);
   layer.cache.release_freed();

@@ -39,12 +39,13 @@ class Decoder {
   void finish_layer(std::int64_t layer, at::Tensor& hidden, const at::Tensor& attention) const;
   /// Logits of the given rows, [rows, vocab], in the compute type.
   at::Tensor logits(const at::Tensor& hidden) const;
-  /// nll[i] = -log p(targets[i] | hidden row i), nats. The vocabulary is never held for more than a
-  /// few hundred rows at once.
+  /// nll[i] = -log p(targets[i] | hidden row i), nats. The logits are formed and
+  /// summed tile by tile of the vocabulary.
   void score(const at::Tensor& hidden, std::span<const std::int64_t> targets,
              std::span<double> nll) const;
 
  private:
+  // Between products activations are in the product type, the residual stream in the compute type.
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
   at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
   void add_product(at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight,

@@ -51,6 +51,58 @@ template <typename T>
 LETHE_INLINE void store(T* p, const Vector<T>& v) {
   LETHE_EACH_PART(i) std::memcpy(p + i * Vector<T>::kPartLanes, &v.part[i], 32);
 }
+/// A bfloat16 in memory: the upper half of a float.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+LETHE_INLINE float widened(Bf16 value) {
+  const std::uint32_t bits = std::uint32_t{value.bits} << 16;
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+}
+LETHE_INLINE float widened(float value) {
+  return value;
+}
+LETHE_INLINE double widened(double value) {
+  return value;
+}
+
+/// Rounds to the nearest, ties to even. Finite values only: what flows between products is.
+LETHE_INLINE void narrow(float value, Bf16& out) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  out.bits = static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+template <typename T>
+LETHE_INLINE void narrow(T value, T& out) {
+  out = value;
+}
+
+LETHE_INLINE void load(Vector<float>& v, const Bf16* p) {
+  using T = float;
+  typedef std::uint16_t Half __attribute__((vector_size(16)));
+  typedef std::uint32_t Whole __attribute__((vector_size(32)));
+  LETHE_EACH_PART(i) {
+    Half half;
+    std::memcpy(&half, p + i * Vector<T>::kPartLanes, sizeof half);
+    const Whole bits = __builtin_convertvector(half, Whole) << 16;
+    std::memcpy(&v.part[i], &bits, sizeof bits);
+  }
+}
+LETHE_INLINE void store(Bf16* p, const Vector<float>& v) {
+  using T = float;
+  typedef std::uint16_t Half __attribute__((vector_size(16)));
+  typedef std::uint32_t Whole __attribute__((vector_size(32)));
+  LETHE_EACH_PART(i) {
+    Whole bits;
+    std::memcpy(&bits, &v.part[i], sizeof bits);
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    const Half half = __builtin_convertvector(bits, Half);
+    std::memcpy(p + i * Vector<T>::kPartLanes, &half, sizeof half);
+  }
+}
 template <typename T>
 LETHE_INLINE void fill(Vector<T>& v, T value) {
   LETHE_EACH_PART(i) v.part[i] = typename Vector<T>::Part{} + value;
@@ -70,6 +122,10 @@ LETHE_INLINE void subtract(Vector<T>& v, T value) {
 template <typename T>
 LETHE_INLINE void multiply(Vector<T>& v, T value) {
   LETHE_EACH_PART(i) v.part[i] *= value;
+}
+template <typename T>
+LETHE_INLINE void multiply(Vector<T>& v, const Vector<T>& by) {
+  LETHE_EACH_PART(i) v.part[i] *= by.part[i];
 }
 template <typename T>
 LETHE_INLINE void raise_to(Vector<T>& best, const Vector<T>& v) {

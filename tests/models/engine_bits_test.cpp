@@ -34,7 +34,7 @@ TEST_CASE("the kernels give the bits of engine version 1", "[golden]") {
   const auto x = numbers(static_cast<std::size_t>(rows * width), 1, 20);
   const auto weight = numbers(static_cast<std::size_t>(width), 2, 4);
   std::vector<float> normed(x.size());
-  kernels::rms_norm<float>(x.data(), weight.data(), 1e-5F, rows, width, normed.data());
+  kernels::rms_norm<float, float>(x.data(), weight.data(), 1e-5F, rows, width, normed.data());
   add(hash, normed);
 
   const auto gate_up = numbers(static_cast<std::size_t>(rows * 2 * width), 3, 300);
@@ -47,7 +47,7 @@ TEST_CASE("the kernels give the bits of engine version 1", "[golden]") {
   auto qkv = numbers(static_cast<std::size_t>(rows) * 15 * 64, 4, 8);
   const auto cos = numbers(static_cast<std::size_t>(rows) * 32, 5, 2),
              sin = numbers(static_cast<std::size_t>(rows) * 32, 6, 2);
-  kernels::rotate<float>(qkv.data(), cos.data(), sin.data(), rows, {9, 3, 64});
+  kernels::rotate<float, float>(qkv.data(), cos.data(), sin.data(), rows, {9, 3, 64}, qkv.data());
   add(hash, qkv);
 
   const std::size_t columns = 320;

@@ -31,6 +31,7 @@ struct Settings {
   std::int64_t step_tokens;
   std::int64_t repeats;
   std::int64_t block_rows;
+  std::int64_t chunk_tokens;
   std::vector<std::int64_t> budgets;
   std::vector<std::int64_t> lengths;  // of the flatness run; may be empty
   std::vector<std::string> dtypes;
@@ -58,6 +59,7 @@ Settings read_settings(const Options& options) {
   s.step_tokens = std::min(s.tokens, options.integer("step-tokens", 192, 8));
   s.repeats = options.integer("repeats", 3, 1, 1000);
   s.block_rows = options.integer("block-rows", models::EvaluateOptions().block_rows, 1, 4096);
+  s.chunk_tokens = options.integer("chunk", models::EvaluateOptions().chunk_tokens, 1, 1 << 20);
   s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
   const std::string lengths = options.text("lengths", "4096,16384,65536");
   if (lengths != "none") s.lengths = integers(lengths, "lengths");
@@ -130,6 +132,7 @@ class ExactBench {
       // Measured beside the runs it is compared with, and once more for each budget.
       models::EvaluateOptions shape;
       shape.block_rows = settings_.block_rows;
+      shape.chunk_tokens = settings_.chunk_tokens;
       const auto limit = model_.time_products(shape, settings_.budgets[i]);
       rows.push_back({{"dtype", models::to_string(model_.dtype())},
                       {"policy", policy_.text},
@@ -189,6 +192,7 @@ class ExactBench {
     options.budget = budget;
     options.path = path;
     options.block_rows = settings_.block_rows;
+    options.chunk_tokens = settings_.chunk_tokens;
     if (!float32_angles_hold(count)) options.rope_angles = models::RopeAngles::kF64;
     const auto result =
         model_.evaluate(std::span(tokens_).first(static_cast<std::size_t>(count)), policy, options);

@@ -42,6 +42,7 @@ CommandSpec bench_spec() {
       {"dtypes", "D,…",
        "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
       {"block-rows", "N", "query rows of an attention block in the scan (default 64)"},
+      {"chunk", "N", "tokens per pass through the layers in the scan (default 512)"},
       {"repeats", "N", "rounds after the warm-up (default 3)"},
       {"threads", "N", "threads (default: all cores)"},
       {"json", "", "one JSON object instead of tables"}};
