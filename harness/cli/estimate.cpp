@@ -28,15 +28,17 @@ CostModel::CostModel(const store::RunStore* store, int threads) {
   const std::vector<json::value> here{json::value(cpu_name()), json::value(threads)};
   const auto rates = store->query(
       "SELECT samples.model, samples.dtype, samples.policy, coalesce(samples.budget, 0), "
-      "CAST(sum(samples.tokens_in - samples.tokens_shared) AS REAL), sum(samples.seconds) "
+      "samples.schedule, samples.positions, CAST(sum(samples.tokens_in - samples.tokens_shared) AS "
+      "REAL), sum(samples.seconds) "
       "FROM samples JOIN provenance ON provenance.id = samples.provenance_id "
       "WHERE provenance.cpu = ?1 AND provenance.threads = ?2 "
-      "GROUP BY 1, 2, 3, 4 HAVING sum(samples.seconds) > 0",
+      "GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(samples.seconds) > 0",
       here);
   for (const auto& row : rates.rows) {
-    const Rate rate{row[4].as_double(), row[5].as_double()};
-    by_policy_[{text_of(row[0]), text_of(row[1]), text_of(row[2]), row[3].as_int64()}] = rate;
-    auto& total = by_model_[{text_of(row[0]), text_of(row[1])}];
+    const Rate rate{row[6].as_double(), row[7].as_double()};
+    by_policy_[{text_of(row[0]), text_of(row[1]), text_of(row[2]), row[3].as_int64(),
+                text_of(row[4]), text_of(row[5])}] = rate;
+    auto& total = by_model_[{text_of(row[0]), text_of(row[1]), text_of(row[5])}];
     total.first += rate.first;
     total.second += rate.second;
   }
@@ -52,10 +54,11 @@ CostModel::CostModel(const store::RunStore* store, int threads) {
 std::optional<double> CostModel::seconds(const grid::Cell& cell, std::int64_t tokens) const {
   const Rate* rate = nullptr;
   const auto policy =
-      by_policy_.find({cell.model, cell.dtype, cell.policy, cell.budget.value_or(kNoBudget)});
+      by_policy_.find({cell.model, cell.dtype, cell.policy, cell.budget.value_or(kNoBudget),
+                       cell.schedule, cell.positions});
   if (policy != by_policy_.end()) {
     rate = &policy->second;
-  } else if (const auto model = by_model_.find({cell.model, cell.dtype});
+  } else if (const auto model = by_model_.find({cell.model, cell.dtype, cell.positions});
              model != by_model_.end()) {
     rate = &model->second;
   }

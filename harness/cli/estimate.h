@@ -30,8 +30,8 @@ class CostModel {
   CostModel(const store::RunStore* store, int threads);
 
   /// Seconds of work on one worker for `tokens` tokens of the cell: at the rate of rows with its
-  /// model, dtype, policy and budget, else at that of its model and dtype; nothing where there are
-  /// none.
+  /// model, dtype, policy, budget, schedule and positions, else at that of its model, dtype and
+  /// positions; nothing where there are none.
   std::optional<double> seconds(const grid::Cell& cell, std::int64_t tokens) const;
 
   /// Bytes of one stored sample of the cell: the mean of stored samples of its length, else judged
@@ -41,8 +41,9 @@ class CostModel {
  private:
   /// Tokens and the seconds they took.
   using Rate = std::pair<double, double>;
-  std::map<std::pair<std::string, std::string>, Rate> by_model_;
-  std::map<std::tuple<std::string, std::string, std::string, std::int64_t>, Rate> by_policy_;
+  using Text = std::string;
+  std::map<std::tuple<Text, Text, Text>, Rate> by_model_;
+  std::map<std::tuple<Text, Text, Text, std::int64_t, Text, Text>, Rate> by_policy_;
   std::map<std::int64_t, double> bytes_by_length_;
 };
 

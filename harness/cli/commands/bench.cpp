@@ -34,6 +34,7 @@ struct Settings {
   std::int64_t chunk_tokens;
   std::vector<std::int64_t> budgets;
   std::vector<std::int64_t> lengths;  // of the flatness run; may be empty
+  std::vector<std::string> policies;  // compared with the first; may be empty
   std::vector<std::string> dtypes;
 };
 
@@ -63,6 +64,11 @@ Settings read_settings(const Options& options) {
   s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
   const std::string lengths = options.text("lengths", "4096,16384,65536");
   if (lengths != "none") s.lengths = integers(lengths, "lengths");
+  const std::string policies = options.text("policies", "window,tova,h2o,l2");
+  // Policies hold commas, so a list of them is written with blanks where one has options.
+  if (policies != "none")
+    s.policies = split(policies, policies.find(' ') == std::string::npos ? ',' : ' ');
+  for (const auto& policy : s.policies) policies::builtin_registry().resolve(policy);
   if (options.has("dtypes")) {
     s.dtypes = split(options.text("dtypes"), ',');
   } else {
@@ -181,6 +187,36 @@ class ExactBench {
     return rows;
   }
 
+  /// What a policy's decisions cost: rates in turn, as shares of the first policy's.
+  json::array policies() {
+    json::array rows;
+    const std::int64_t budget = settings_.budgets[settings_.budgets.size() / 2];
+    std::vector<policies::PolicyPlan> plans;
+    for (const auto& text : settings_.policies) {
+      plans.push_back(policies::builtin_registry().resolve(text));
+    }
+    std::vector<std::vector<double>> rates(plans.size()), shares(plans.size());
+    for (std::int64_t round = 0; round <= settings_.repeats; ++round) {
+      std::vector<double> now;
+      for (const auto& plan : plans) {
+        now.push_back(rate(plan, budget, settings_.tokens, models::Path::kScan));
+      }
+      for (std::size_t i = 0; round > 0 && i < plans.size(); ++i) {
+        rates[i].push_back(now[i]);
+        shares[i].push_back(now[i] / now[0]);
+      }
+    }
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      rows.push_back({{"dtype", models::to_string(model_.dtype())},
+                      {"policy", plans[i].text},
+                      {"budget", budget},
+                      {"tokens", settings_.tokens},
+                      {"scan_tokens_per_s", median(rates[i])},
+                      {"over_first", median(shares[i])}});
+    }
+    return rows;
+  }
+
  private:
   std::int64_t step_budget(std::size_t i) const {
     return std::min(settings_.budgets[i], settings_.step_tokens / 2);
@@ -220,6 +256,16 @@ void print_tables(const json::object& report) {
                 number(row, "scan_over_dense"), number(row, "scan_over_step"),
                 100 * number(row, "share_of_gemm_limit"));
   }
+  if (!report.at("policies").as_array().empty()) {
+    std::printf("\n%-9s %-16s %6s | %9s %10s\n", "dtype", "policy", "budget", "scan t/s",
+                "of first");
+  }
+  for (const auto& row : report.at("policies").as_array()) {
+    std::printf("%-9s %-16s %6lld | %9.1f %9.1f%%\n", row.at("dtype").as_string().c_str(),
+                row.at("policy").as_string().c_str(),
+                static_cast<long long>(row.at("budget").as_int64()),
+                number(row, "scan_tokens_per_s"), 100 * number(row, "over_first"));
+  }
   if (report.at("lengths").as_array().empty()) return;
   std::printf("\n%-9s %-6s %6s %8s | %9s %10s %12s\n", "dtype", "policy", "budget", "tokens",
               "scan t/s", "of first", "resident");
@@ -250,11 +296,12 @@ int run_bench(const Options& options) {
   for (const auto length : settings.lengths) most = std::max(most, length);
   const auto tokens = book_tokens(*tokenizer, most);
 
-  json::array side_by_side, lengths;
+  json::array side_by_side, policies, lengths;
   for (const auto& dtype : settings.dtypes) {
     const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype));
     ExactBench bench(settings, *model, tokens);
     for (auto& row : bench.side_by_side()) side_by_side.push_back(std::move(row));
+    for (auto& row : bench.policies()) policies.push_back(std::move(row));
     if (settings.lengths.empty()) continue;
     for (auto& row : bench.lengths()) lengths.push_back(std::move(row));
   }
@@ -268,7 +315,9 @@ int run_bench(const Options& options) {
                             {"commit", version().git_commit},
                             {"repeats", settings.repeats},
                             {"block_rows", settings.block_rows},
+                            {"chunk_tokens", settings.chunk_tokens},
                             {"side_by_side", side_by_side},
+                            {"policies", policies},
                             {"lengths", lengths}};
   if (options.has("json")) {
     print_json(report);

@@ -27,9 +27,9 @@ CommandSpec bench_spec() {
       "dense\n"
       "forward with LibTorch's fused attention, in turn on one text, with their ratios and the "
       "share\n"
-      "of the GEMM limit (the model's matrix products alone, at the scan's shapes). Then the scan "
-      "at\n"
-      "growing lengths with its resident memory. The step path is measured on a shorter text\n"
+      "of the GEMM limit (the model's matrix products alone, at the scan's shapes). Then what the\n"
+      "decisions of some policies cost, and the scan at growing lengths with its resident memory. "
+      "The step path is measured on a shorter text\n"
       "(--step-tokens) because its rate does not depend on the length. See docs/benchmarks.md.";
   spec.arguments = {{"WHAT"}};
   spec.options = {
@@ -38,6 +38,8 @@ CommandSpec bench_spec() {
       {"tokens", "N", "length of the side-by-side runs (default 4096)"},
       {"step-tokens", "N", "length of the step runs (default 192)"},
       {"budgets", "K,…", "budgets (default 64,256,1024)"},
+      {"policies", "SPEC,…",
+       "policies whose rates are compared with the first's (default window,tova,h2o,l2), or none"},
       {"lengths", "N,…", "lengths of the flatness run (default 4096,16384,65536), or none"},
       {"dtypes", "D,…",
        "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
@@ -46,9 +48,10 @@ CommandSpec bench_spec() {
       {"repeats", "N", "rounds after the warm-up (default 3)"},
       {"threads", "N", "threads (default: all cores)"},
       {"json", "", "one JSON object instead of tables"}};
-  spec.examples = {
-      {"a quick look",
-       "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none --repeats 1"}};
+  spec.examples = {{"a quick look",
+                    "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none "
+                    "--policies none "
+                    "--repeats 1"}};
   return spec;
 }
 
