@@ -64,9 +64,8 @@ class LlamaModel final : public Model {
     return models::time_products(decoder_, options.chunk_tokens, options.block_rows, budget);
   }
 
- private:
   void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
-             const EvaluateOptions& options) const {
+             const EvaluateOptions& options) const override {
     if (tokens.size() < 2) {
       throw Error(ErrorKind::kData,
                   "expected at least 2 tokens to score, found " + std::to_string(tokens.size()));
@@ -112,6 +111,7 @@ class LlamaModel final : public Model {
     }
   }
 
+ private:
   void check_whole_text(const policies::PolicyPlan& policy, const EvaluateOptions& options,
                         std::int64_t count) const {
     if (options.path != Path::kScan) {

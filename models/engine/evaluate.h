@@ -89,7 +89,7 @@ struct EvaluateOptions {
   RopeAngles rope_angles = RopeAngles::kHf32;
   /// Tokens per pass through the layers (scan): activations of 512 tokens stay in the caches.
   std::int64_t chunk_tokens = 512;
-  std::int64_t block_rows = 64;      ///< query rows per attention block (scan)
+  std::int64_t block_rows = 64;  ///< query rows per attention block (scan)
   std::uint64_t seed = 0;
   /// Rows before this one are not scored, and cost no LM head: the prompt of a continuation.
   std::int64_t score_from = 0;
@@ -129,9 +129,12 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelConfig& config() const = 0;
   virtual DType dtype() const = 0;
-  /// Throws Error(kData) for fewer than two tokens or ids outside the vocabulary, Error(kPolicy)
-  /// for a plan that fails validation, Error(kConfig) for a budget below 1, a schedule or positions
-  /// that the policy or path cannot honour, and lengths that need f64 angles.
+  /// What can be said before any work. Throws Error(kData) for fewer than two tokens or ids outside
+  /// the vocabulary, Error(kConfig) for a budget below 1, a schedule or positions that the policy
+  /// or path cannot honour, and lengths that need f64 angles.
+  virtual void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
+                     const EvaluateOptions& options) const = 0;
+  /// Calls check() first. Throws Error(kPolicy) for a plan that fails validation.
   virtual EvaluateResult evaluate(std::span<const std::int64_t> tokens,
                                   const policies::PolicyPlan& policy,
                                   const EvaluateOptions& options) const = 0;

@@ -23,6 +23,11 @@ namespace {
 // same bits whether it is computed in a chunk of 2,048 rows or of fewer.
 constexpr std::int64_t kSharedRows = 64;
 
+// Tokens of a text whose projections are shared, of all layers and of the first alone. Longer texts
+// stream through in constant memory.
+constexpr std::int64_t kMostSharedPrefix = 2048;
+constexpr std::int64_t kMostSharedFirstLayer = 8192;
+
 // A larger cache (the full one of a very long text) takes longer to write than to compute again.
 // Two copies are in memory meanwhile.
 constexpr std::int64_t kMostStateBytes = std::int64_t{512} << 20;
@@ -216,8 +221,10 @@ class Scan {
     const auto at_first = static_cast<std::size_t>(first);
     at::Tensor hidden = decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)));
     const RotaryTable rotary = decoder_.rotary(options_.rope_angles, first, rows);
-    const bool share = first == 0 && shares(std::min(rows, untouched()));
-    SharedPrefix prefix;
+    if (first == 0) prefix_wanted_ = std::min(untouched(), kMostSharedPrefix);
+    const std::int64_t share = first == prefix_held() && shares(prefix_wanted_)
+                                   ? std::min(rows, prefix_wanted_ - first)
+                                   : 0;
     const auto n_layers = static_cast<std::int64_t>(layers_.size());
     for (std::int64_t l = 0; l < n_layers; ++l) {
       if (options_.should_stop && options_.should_stop()) {
@@ -227,7 +234,10 @@ class Scan {
       if (policy_.traits.reads_whole_text) {
         layers_[static_cast<std::size_t>(l)].policy.preview(column_sums(qkv));
       }
-      if (share) prefix.qkv.push_back(qkv.narrow(0, 0, std::min(rows, untouched())).clone());
+      if (share > 0) {
+        gathered_.resize(layers_.size());
+        gathered_[static_cast<std::size_t>(l)].push_back(qkv.narrow(0, 0, share).clone());
+      }
       decoder_.finish_layer(l, hidden, attend(qkv, first, layers_[static_cast<std::size_t>(l)]));
       if (options_.progress) options_.progress(first + rows * (l + 1) / n_layers);
     }
@@ -241,7 +251,7 @@ class Scan {
                      std::span(result_.nll).subspan(begin, end - begin));
       report_scores(begin, end - begin);
     }
-    if (share) keep(std::move(prefix));
+    if (share > 0 && prefix_held() == prefix_wanted_) keep_prefix();
     return rows;
   }
 
@@ -251,8 +261,20 @@ class Scan {
                                             tokens_, rows);
   }
 
-  void keep(SharedPrefix prefix) {
-    const auto rows = static_cast<std::size_t>(prefix.qkv.front().size(0));
+  /// Tokens whose projections have been gathered for others so far.
+  std::int64_t prefix_held() const {
+    std::int64_t held = 0;
+    if (gathered_.empty()) return held;
+    for (const at::Tensor& part : gathered_.front()) held += part.size(0);
+    return held;
+  }
+
+  void keep_prefix() {
+    const auto rows = static_cast<std::size_t>(prefix_wanted_);
+    SharedPrefix prefix;
+    for (const auto& parts : gathered_) prefix.qkv.push_back(at::cat(parts, 0));
+    gathered_.clear();
+    prefix_wanted_ = 0;
     prefix.decoder = &decoder_;
     prefix.angles = options_.rope_angles;
     prefix.score_from = options_.score_from;
@@ -308,7 +330,9 @@ class Scan {
   // Cells of one text share the projections of the first layer: no policy has acted before it.
   at::Tensor project(std::int64_t l, const at::Tensor& hidden, const RotaryTable& rotary,
                      std::int64_t first) {
-    if (l > 0 || !options_.prefixes) return decoder_.project_qkv(l, hidden, rotary);
+    if (l > 0 || !options_.prefixes || first + hidden.size(0) > kMostSharedFirstLayer) {
+      return decoder_.project_qkv(l, hidden, rotary);
+    }
     const auto text =
         tokens_.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(hidden.size(0)));
     return options_.prefixes->state().first_layer(decoder_, options_.rope_angles, first, text, [&] {
@@ -332,6 +356,8 @@ class Scan {
   std::int64_t chunk_tokens_;
   BlockAttention attention_;
   EvaluateResult result_;
+  std::vector<std::vector<at::Tensor>> gathered_;  ///< [layers][chunks] for options_.prefixes
+  std::int64_t prefix_wanted_ = 0;                 ///< tokens to gather
   double started_ = system_clock().steady_seconds();
   double seconds_before_ = 0;
 };

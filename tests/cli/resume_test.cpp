@@ -45,7 +45,7 @@ TEST_CASE("a sample killed in the middle goes on from its saved state", "[cli][i
   for (const auto& line : lines_of(read_file(folder / "events.jsonl", ErrorKind::kData))) {
     const auto event = parse_json(line, "event", ErrorKind::kData);
     if (event.at("type") != "progress") continue;
-    CHECK(event.at("tokens").as_int64() >= 2048);
+    CHECK(event.at("tokens").as_int64() > 512);
     break;
   }
 }

@@ -43,6 +43,8 @@ class FormulaModel : public models::Model {
  public:
   const models::ModelConfig& config() const override { return config_; }
   models::DType dtype() const override { return models::DType::kFloat32; }
+  void check(std::span<const std::int64_t>, const policies::PolicyPlan&,
+             const models::EvaluateOptions&) const override {}
   models::EvaluateResult evaluate(std::span<const std::int64_t> tokens, const policies::PolicyPlan&,
                                   const models::EvaluateOptions& options) const override {
     seen.assign(tokens.begin(), tokens.end());
@@ -52,7 +54,12 @@ class FormulaModel : public models::Model {
     for (std::size_t i = 1; i < tokens.size(); ++i) {
       result.nll.push_back(static_cast<double>(tokens[i]) / 100);
     }
-    result.layers = {{static_cast<std::int64_t>(tokens.size()), 3, 4, 5}};
+    models::LayerStats layer;
+    layer.seen = static_cast<std::int64_t>(tokens.size());
+    layer.evicted = 3;
+    layer.kept_min = 4;
+    layer.kept_max = 5;
+    result.layers = {layer};
     result.kv_bytes = 10;
     result.peak_kv_bytes = 20;
     result.seconds = 0.5;

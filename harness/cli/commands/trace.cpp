@@ -118,6 +118,7 @@ void trace_to(const std::function<std::ostream&()>& open, const Options& options
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
   const auto loaded = models::load_model(*checkpoint, dtype);
+  loaded->check(input.tokens, policy, evaluate);
   std::ostream& out = open();
   TraceWriter writer(out, input.tokens);
   evaluate.observer = &writer;
