@@ -179,6 +179,8 @@ class Scan {
 
   /// Tokens until one may first leave: they are computed as under the full model.
   std::int64_t untouched() const {
+    if (policy_.layer_budget)
+      return 0;  // some layer chooses long before the mean budget is reached
     const std::int64_t budget = options_.budget.value_or(count_);
     std::int64_t cut = options_.schedule.next_cut(0);
     // A policy without a fixed size may choose at the first cut; the others wait for their budget.
