@@ -63,20 +63,12 @@ struct PolicyTraits {
 class AttentionRows {
  public:
   AttentionRows() = default;
-  /// `float` rows, or `double` rows when the cell computes in float64. `head_stride` and
-  /// `row_stride` count elements; `slots` is the number of slots in one row.
-  AttentionRows(const float* data, int rows, int heads, std::size_t row_stride,
-                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order)
-      : values_(Values<float>{data, nullptr}),
-        rows_(rows),
-        heads_(heads),
-        row_stride_(row_stride),
-        head_stride_(head_stride),
-        slots_(slots),
-        order_(order) {}
-  AttentionRows(const double* data, int rows, int heads, std::size_t row_stride,
-                std::size_t head_stride, std::size_t slots, std::span<const std::int32_t> order)
-      : values_(Values<double>{data, nullptr}),
+  /// `T` is float, or double when the cell computes in float64. `head_stride` and `row_stride`
+  /// count elements; `slots` is the number of slots in one row.
+  template <typename T>
+  AttentionRows(const T* data, int rows, int heads, std::size_t row_stride, std::size_t head_stride,
+                std::size_t slots, std::span<const std::int32_t> order)
+      : values_(Values<T>{data, nullptr}),
         rows_(rows),
         heads_(heads),
         row_stride_(row_stride),

@@ -91,6 +91,19 @@ void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget) 
   }
 }
 
+std::int64_t budget_in_layer(const PolicyPlan& policy, const LayerContext& layer,
+                             std::int64_t budget) {
+  const std::int64_t own = policy.layer_budget ? policy.layer_budget(layer, budget) : budget;
+  const std::int64_t least = policy.traits.pinned + policy.traits.least_budget;
+  if (own < least) {
+    throw Error(ErrorKind::kPolicy, "policy '" + policy.text + "' gives layer " +
+                                        std::to_string(layer.layer) + " " + std::to_string(own) +
+                                        " tokens of a budget of " + std::to_string(budget) +
+                                        "; it needs " + std::to_string(least));
+  }
+  return own;
+}
+
 std::vector<PolicyInfo> Registry::list() const {
   std::vector<PolicyInfo> infos;
   for (const auto& [name, entry] : entries_) infos.push_back(entry.info);

@@ -62,6 +62,11 @@ class Registry {
 /// place beside the pinned tokens otherwise.
 void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget);
 
+/// What `layer` keeps of a budget of `budget` tokens a layer on average, pinned tokens included.
+/// Throws Error(kPolicy) when the policy gives it less than it can keep.
+std::int64_t budget_in_layer(const PolicyPlan& policy, const LayerContext& layer,
+                             std::int64_t budget);
+
 /// All built-in policies.
 const Registry& builtin_registry();
 

@@ -12,20 +12,6 @@ namespace {
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 
-std::size_t layer_budget(const policies::PolicyPlan& plan, const policies::LayerContext& context,
-                         std::optional<std::int64_t> budget) {
-  if (!budget) return kNoLimit;
-  const std::int64_t own = plan.layer_budget ? plan.layer_budget(context, *budget) : *budget;
-  const std::int64_t least = plan.traits.pinned + plan.traits.least_budget;
-  if (own < least) {
-    throw Error(ErrorKind::kPolicy, "policy '" + plan.text + "' gives layer " +
-                                        std::to_string(context.layer) + " " + std::to_string(own) +
-                                        " tokens of a budget of " + std::to_string(*budget) +
-                                        "; it needs " + std::to_string(least));
-  }
-  return static_cast<std::size_t>(own - plan.traits.pinned);
-}
-
 }  // namespace
 
 LayerPolicy::LayerPolicy(const policies::PolicyPlan& plan, const policies::LayerContext& context,
@@ -35,7 +21,10 @@ LayerPolicy::LayerPolicy(const policies::PolicyPlan& plan, const policies::Layer
       policy_(plan.make(context)),
       layer_(context.layer),
       window_(window),
-      budget_(layer_budget(plan, context, options.budget)),
+      budget_(options.budget ? static_cast<std::size_t>(
+                                   policies::budget_in_layer(plan, context, *options.budget) -
+                                   plan.traits.pinned)
+                             : kNoLimit),
       pinned_(static_cast<std::size_t>(plan.traits.pinned)),
       observer_(options.observer) {
   const std::size_t tables =
@@ -97,28 +86,33 @@ bool LayerPolicy::reads_row(std::int64_t step, const LayerCache& cache) const {
   return schedule_.next_cut(step) == step && (!traits().fixed_size || over_budget(cache));
 }
 
+// The first cut at or after `step` that may find more than `room` tokens added since, none of which
+// left before. At least `end` when there is none before it.
+std::int64_t LayerPolicy::first_choice(std::int64_t step, std::int64_t room,
+                                       std::int64_t end) const {
+  if (!traits().fixed_size) return schedule_.next_cut(step);
+  if (budget_ == kNoLimit) return end;
+  std::int64_t cut = schedule_.next_cut(step);
+  while (cut < end && cut - step + 1 <= room) cut = schedule_.next_cut(cut + 1);
+  return cut;
+}
+
+std::int64_t LayerPolicy::untouched(std::int64_t tokens) const {
+  return std::min(tokens, first_choice(0, static_cast<std::int64_t>(budget_ + pinned_), tokens));
+}
+
 std::int64_t LayerPolicy::rows_before_loss(std::int64_t first_step, std::int64_t rows,
                                            const LayerCache& cache) const {
   std::int64_t safe = rows;
-  if (window_ > 0) {
-    for (const auto& table : cache.tables()) {
-      const std::int64_t oldest = table.live() > 0 ? table.positions().front() : first_step;
-      safe = std::min(safe, oldest + window_ - 1 - first_step + 1);
-    }
+  std::size_t most = 0;
+  for (const auto& table : cache.tables()) {
+    most = std::max(most, table.live() - pinned_live(table));
+    if (window_ == 0) continue;
+    const std::int64_t oldest = table.live() > 0 ? table.positions().front() : first_step;
+    safe = std::min(safe, oldest + window_ - first_step);
   }
-  std::int64_t cut = schedule_.next_cut(first_step);
-  if (traits().fixed_size) {
-    // The first cut that finds a table over budget. Live tokens grow by one with every row.
-    std::size_t most = 0;
-    for (const auto& table : cache.tables()) {
-      most = std::max(most, table.live() - pinned_live(table));
-    }
-    while (cut - first_step < rows && budget_ != kNoLimit &&
-           most + static_cast<std::size_t>(cut - first_step + 1) <= budget_) {
-      cut = schedule_.next_cut(cut + 1);
-    }
-    if (budget_ == kNoLimit) cut = std::numeric_limits<std::int64_t>::max();
-  }
+  const auto room = static_cast<std::int64_t>(budget_) - static_cast<std::int64_t>(most);
+  const std::int64_t cut = first_choice(first_step, room, first_step + rows);
   if (cut < first_step + rows) safe = std::min(safe, cut - first_step + 1);
   return std::max<std::int64_t>(1, safe);
 }
@@ -155,24 +149,23 @@ void LayerPolicy::drop_lost(std::int64_t step, LayerCache& cache) {
   const std::int64_t last = last_lost(step);
   const std::size_t tables = cache.tables().size();
   plan_now_.reset(tables);
-  policies::EvictionPlan seen;  // in terms of the policy's view
-  seen.reset(tables);
+  lost_in_view_.reset(tables);
   for (std::size_t t = 0; t < tables; ++t) {
     const auto positions = cache.tables()[t].positions();
     const std::size_t skip = pinned_live(cache.tables()[t]);
     for (std::size_t i = 0; i < positions.size() && positions[i] <= last; ++i) {
       plan_now_.victims[t].push_back(i);
-      if (i >= skip) seen.victims[t].push_back(i - skip);
+      if (i >= skip) lost_in_view_.victims[t].push_back(i - skip);
     }
     lost_ += static_cast<std::int64_t>(plan_now_.victims[t].size());
-    if (!history_.empty()) history_[t].drop_front(seen.victims[t].size());
+    if (!history_.empty()) history_[t].drop_front(lost_in_view_.victims[t].size());
   }
-  const std::vector<std::size_t> from_the_front(tables, 0);
-  const auto& freed = cache.apply(plan_now_, from_the_front);
+  std::fill(skipped_.begin(), skipped_.end(), std::size_t{0});  // from the front, pinned or not
+  const auto& freed = cache.apply(plan_now_, skipped_);
   for (std::size_t t = 0; t < tables; ++t) {
     freed_[t].insert(freed_[t].end(), freed[t].begin(), freed[t].end());
   }
-  policy_->applied(seen);
+  policy_->applied(lost_in_view_);
 }
 
 void LayerPolicy::evict(std::int64_t step, LayerCache& cache, const policies::CacheView& view) {

@@ -30,6 +30,9 @@ class LayerPolicy {
   const policies::PolicyTraits& traits() const { return plan_.traits; }
   /// Whether the policy must be shown attention of rows that come before the first token leaves.
   bool has_memory() const { return wants_every_row() || traits().last_rows > 1 || window_ > 0; }
+  /// How many tokens of a text of `tokens` come before the first that the policy may answer with an
+  /// eviction: under any policy they are what they are under the full model.
+  std::int64_t untouched(std::int64_t tokens) const;
   /// Whether after_token(step) will read attention, given the tokens live with this one.
   bool reads_row(std::int64_t step, const LayerCache& cache) const;
   /// How many of the rows that follow can be computed before any token leaves: at least the first.
@@ -58,6 +61,7 @@ class LayerPolicy {
   bool wants_every_row() const {
     return (traits().reads_attention || traits().reads_key_norms) && traits().last_rows == 0;
   }
+  std::int64_t first_choice(std::int64_t step, std::int64_t room, std::int64_t end) const;
   bool in_observation_window(std::int64_t step) const;
   bool over_budget(const LayerCache& cache) const;
   std::size_t pinned_live(const SlotTable& table) const;
@@ -83,6 +87,7 @@ class LayerPolicy {
   std::int64_t lost_ = 0;
   std::int64_t attended_ = 0;  // summed over tables
   policies::EvictionPlan plan_now_;
+  policies::EvictionPlan lost_in_view_;  // to the window, in terms of the policy's view
   std::vector<policies::HeadCache> heads_;
   std::vector<std::size_t> skipped_;              // [tables] pinned tokens before the view
   std::vector<RowHistory> history_;               // [tables] where last_rows > 1

@@ -177,17 +177,11 @@ class Scan {
         std::clamp<std::int64_t>(row - options_.score_from, 0, count_ - 1 - options_.score_from));
   }
 
-  /// Tokens until one may first leave: they are computed as under the full model.
+  /// Tokens until one may first leave in some layer: they are computed as under the full model.
   std::int64_t untouched() const {
-    if (policy_.layer_budget)
-      return 0;  // some layer chooses long before the mean budget is reached
-    const std::int64_t budget = options_.budget.value_or(count_);
-    std::int64_t cut = options_.schedule.next_cut(0);
-    // A policy without a fixed size may choose at the first cut; the others wait for their budget.
-    while (policy_.traits.fixed_size && cut < count_ && cut + 1 <= budget) {
-      cut = options_.schedule.next_cut(cut + 1);
-    }
-    return std::min(cut, count_);
+    std::int64_t tokens = count_;
+    for (const auto& layer : layers_) tokens = std::min(tokens, layer.policy.untouched(count_));
+    return tokens;
   }
 
   // Feeds the caches from a shared prefix. Returns the number of tokens that need no computing.

@@ -11,7 +11,6 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
                                          const EvaluateOptions& options, std::int64_t tokens,
                                          std::int64_t extra_slots) {
   const ModelConfig& config = decoder.config();
-  // Pinned tokens count inside the budget; what the schedule lets pile up between cuts does not.
   const std::int64_t window = config.sliding_window.value_or(0);
   std::vector<SequenceLayer> layers;
   layers.reserve(static_cast<std::size_t>(config.n_layers));
@@ -24,9 +23,8 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
     context.seed = options.seed;
     std::int64_t most_live = tokens;
     if (options.budget && policy.traits.fixed_size) {
-      const std::int64_t budget =
-          policy.layer_budget ? policy.layer_budget(context, *options.budget) : *options.budget;
-      most_live = options.schedule.most_live(budget, tokens);
+      most_live = options.schedule.most_live(
+          policies::budget_in_layer(policy, context, *options.budget), tokens);
     }
     if (window > 0) most_live = std::min(most_live, window);
     layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope, most_live + extra_slots,

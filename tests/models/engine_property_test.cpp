@@ -136,6 +136,25 @@ TEST_CASE("a shared prefix changes no bit", "[property]") {
   }
 }
 
+TEST_CASE("what one policy leaves for others is what the full model sees", "[property]") {
+  const auto ids = random_ids(300, 24);
+  const std::string policy = GENERATE(from_range(every_policy()));
+  models::PrefixCache prefixes(1 << 26);
+  models::EvaluateOptions first, shared, alone;
+  first.prefixes = shared.prefixes = &prefixes;
+  first.budget = 120;  // a pyramid's highest layer keeps 6 of them
+  first.schedule.kind = policies::Schedule::Kind::kBlock;
+  first.schedule.block = 64;
+  if (policies::builtin_registry().resolve(policy).traits.exact_only) first.schedule = {};
+  run(ids, policy, DType::kFloat32, first);
+  shared.budget = alone.budget = 250;
+  const auto a = run(ids, "tova", DType::kFloat32, alone),
+             b = run(ids, "tova", DType::kFloat32, shared);
+  CAPTURE(policy, b.result.shared_tokens);
+  CHECK(a.result.nll == b.result.nll);
+  CHECK(a.recorder.victims == b.recorder.victims);
+}
+
 /// Holds the newest state; a stop is due after `stop_after` of them.
 class Memory final : public models::StateKeeper {
  public:
