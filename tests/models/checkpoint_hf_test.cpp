@@ -124,7 +124,7 @@ TEST_CASE("unsupported or impossible configurations are refused by name") {
   test::write_bytes(dir / "config.json", R"({"model_type": "mamba"})");
   const auto message =
       test::error_of(ErrorKind::kModel, [&] { read_hf_config(dir / "config.json"); });
-  CHECK(message.find("(\"llama\"), found \"mamba\"") != std::string::npos);
+  CHECK(message.find("(\"llama\", \"mistral\"), found \"mamba\"") != std::string::npos);
 }
 
 TEST_CASE("typed reading of safetensors arrays") {
