@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kLargestBlock = 1 << 20;
+constexpr std::int64_t kLongestWholeText = 32768;
 
 }  // namespace
 
@@ -132,11 +133,20 @@ void check_schedule(const PolicyPlan& policy, const Schedule& schedule) {
   }
 }
 
+void check_whole_text(const PolicyPlan& policy, std::int64_t length) {
+  if (!policy.traits.reads_whole_text || length <= kLongestWholeText) return;
+  throw Error(ErrorKind::kConfig, "policy '" + policy.text +
+                                      "' looks at the whole text: " + std::to_string(length) +
+                                      " tokens are more than " + std::to_string(kLongestWholeText));
+}
+
 void check_setting(const PolicyPlan& policy, std::optional<std::int64_t> budget,
                    const Schedule& schedule, std::int64_t length) {
   check_budget(policy, budget);
   check_schedule(policy, schedule);
-  if (!budget || *budget + 1 >= length || !policy.traits.fixed_size) return;
+  check_whole_text(policy, length);
+  // Where layers have budgets of their own, some drop something at an average that drops nothing.
+  if (!budget || *budget + 1 >= length || !policy.traits.fixed_size || policy.layer_budget) return;
   std::int64_t cut = schedule.next_cut(0);
   while (cut < length && cut + 1 <= *budget) cut = schedule.next_cut(cut + 1);
   if (cut < length) return;
@@ -146,6 +156,12 @@ void check_setting(const PolicyPlan& policy, std::optional<std::int64_t> budget,
                   (schedule.needs_prompt() ? " after a prompt of " + std::to_string(schedule.prompt)
                                            : std::string()) +
                   "; leave the cell out (\"exclude\"), or give it a smaller budget");
+}
+
+std::optional<std::int64_t> most_live(const PolicyPlan& policy, std::optional<std::int64_t> budget,
+                                      const Schedule& schedule, std::int64_t length) {
+  if (!policy.traits.fixed_size) return std::nullopt;
+  return budget ? schedule.most_live(*budget, length) : length;
 }
 
 }  // namespace lethe::policies

@@ -39,9 +39,19 @@ struct Schedule {
 /// schedule needs a prompt and has none.
 void check_schedule(const PolicyPlan& policy, const Schedule& schedule);
 
-/// What can be said of a cell before it is run: check_budget(), check_schedule(), and that a budget
-/// below a text of `length` tokens will make something leave. Throws Error(kConfig).
+/// Throws Error(kConfig) when `policy` looks at the whole text and one of `length` tokens is more
+/// than it can look at: it forms dense attention over all pairs of tokens, in every layer.
+void check_whole_text(const PolicyPlan& policy, std::int64_t length);
+
+/// What can be said of a cell before it is run: check_budget(), check_schedule(),
+/// check_whole_text(), and that a budget below a text of `length` tokens will make something leave.
+/// Throws Error(kConfig).
 void check_setting(const PolicyPlan& policy, std::optional<std::int64_t> budget,
                    const Schedule& schedule, std::int64_t length);
+
+/// Tokens that a layer holds at once under a policy that keeps to its budget, or keeps everything
+/// (no budget); nothing where the policy alone decides.
+std::optional<std::int64_t> most_live(const PolicyPlan& policy, std::optional<std::int64_t> budget,
+                                      const Schedule& schedule, std::int64_t length);
 
 }  // namespace lethe::policies

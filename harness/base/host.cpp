@@ -7,6 +7,18 @@
 #include <fstream>
 
 namespace lethe {
+namespace {
+
+std::int64_t memory(const std::string& entry) {
+  std::ifstream in("/proc/meminfo");
+  for (std::string word; in >> word;) {
+    std::int64_t kib = 0;
+    if (word == entry && in >> kib) return 1024 * kib;
+  }
+  return 0;
+}
+
+}  // namespace
 
 std::string host_name() {
   char name[256] = {};
@@ -18,13 +30,12 @@ std::string kernel_name() {
   return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
 }
 
+std::int64_t total_bytes() {
+  return memory("MemTotal:");
+}
+
 std::int64_t available_bytes() {
-  std::ifstream in("/proc/meminfo");
-  for (std::string word; in >> word;) {
-    std::int64_t kib = 0;
-    if (word == "MemAvailable:" && in >> kib) return 1024 * kib;
-  }
-  return 0;
+  return memory("MemAvailable:");
 }
 
 }  // namespace lethe

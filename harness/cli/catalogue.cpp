@@ -2,6 +2,8 @@
 #include "harness/cli/catalogue.h"
 
 #include "harness/base/error.h"
+#include "harness/base/host.h"
+#include "harness/base/text.h"
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
@@ -24,6 +26,30 @@ std::string quantisation(const models::Checkpoint& checkpoint) {
   return out;
 }
 
+/// Bytes of one number of the cache.
+std::int64_t element_bytes(const std::string& dtype) {
+  return dtype == "float64" ? 8 : dtype == "bfloat16" ? 2 : 4;
+}
+
+// A full cache or a dense prompt of a long text is found too large in seconds, not after hours.
+void check_memory(const policies::PolicyPlan& policy, const policies::Schedule& schedule,
+                  const grid::Setting& setting) {
+  if (setting.device_kind != "cpu") return;  // whose memory is not known before it is opened
+  auto tokens = policies::most_live(policy, setting.budget, schedule, setting.length);
+  if (!tokens) return;
+  if (setting.sliding_window) tokens = std::min(*tokens, *setting.sliding_window);
+  const std::int64_t bytes = *tokens * setting.kv_numbers * element_bytes(setting.dtype);
+  const std::int64_t memory = total_bytes();
+  if (memory == 0 || bytes < memory) return;
+  throw Error(ErrorKind::kConfig, "policy '" + policy.text + "' under schedule '" +
+                                      schedule.text() + "' holds " + std::to_string(*tokens) +
+                                      " tokens of a text of " + std::to_string(setting.length) +
+                                      " at once: " + human_bytes(static_cast<double>(bytes)) +
+                                      " in " + setting.dtype + ", and this machine has " +
+                                      human_bytes(static_cast<double>(memory)) +
+                                      "; leave the cell out (\"exclude\") or make it smaller");
+}
+
 }  // namespace
 
 grid::ModelEntry Catalogue::model(const std::string& name) {
@@ -35,6 +61,9 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   entry.name = resolved.name;
   entry.path = std::filesystem::absolute(resolved.path).string();
   entry.trained_length = checkpoint->config().trained_length;
+  const auto& config = checkpoint->config();
+  entry.kv_numbers = 2 * config.n_layers * config.n_kv_heads * config.head_dim;
+  entry.sliding_window = config.sliding_window;
   entry.identity = {{"weights_sha256", resolved.weights_sha256},
                     {"tokenizer_sha256", tokenizer(entry.path).content_sha256()},
                     {"quantisation", quantisation(*checkpoint)}};
@@ -60,6 +89,7 @@ void Catalogue::check(const grid::Setting& setting) {
   schedule.prompt = setting.prompt;
   policies::check_setting(policy, setting.budget, schedule, setting.length);
   policies::check_positions(policy, policies::parse_positions(setting.positions));
+  check_memory(policy, schedule, setting);
 }
 
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,

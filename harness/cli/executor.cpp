@@ -39,7 +39,11 @@ std::string layers_json(const std::vector<models::LayerStats>& layers) {
                    {"lost", layer.lost},
                    {"mean_lifetime", layer.mean_lifetime},
                    {"kept_min", layer.kept_min},
-                   {"kept_max", layer.kept_max}});
+                   {"kept_max", layer.kept_max},
+                   {"largest_position", layer.largest_position},
+                   {"live_bytes", layer.live_bytes},
+                   {"peak_live_bytes", layer.peak_live_bytes},
+                   {"allocated_bytes", layer.allocated_bytes}});
   }
   return json::serialize(out);
 }
@@ -108,7 +112,7 @@ store::SampleRecord make_record(const runner::JobSample& sample,
   for (const auto& layer : outcome.layers) {
     const bool first = &layer == &outcome.layers.front();
     record.tokens_seen = std::max(record.tokens_seen, layer.seen);
-    record.tokens_evicted += layer.evicted + layer.lost;
+    record.tokens_evicted += layer.evicted;
     record.kept_min = first ? layer.kept_min : std::min(record.kept_min, layer.kept_min);
     record.kept_max = std::max(record.kept_max, layer.kept_max);
   }

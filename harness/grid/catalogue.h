@@ -17,6 +17,8 @@ struct ModelEntry {
   std::string path;       ///< of the checkpoint, for the worker; not part of the key
   json::object identity;  ///< {"weights_sha256", "tokenizer_sha256", "quantisation", …}
   std::int64_t trained_length = 0;
+  std::int64_t kv_numbers = 0;  ///< of one token's keys and values, all layers
+  std::optional<std::int64_t> sliding_window;
 };
 
 struct PolicyEntry {
@@ -40,12 +42,15 @@ struct TaskEntry {
   std::int64_t prompt = 0;  ///< tokens of a sample's prompt, for schedules that cut after it
 };
 
-/// What a policy is asked to do in a cell.
+/// What a policy is asked to do in a cell, and with what.
 struct Setting {
   std::string policy, schedule, positions;  ///< canonical
+  std::string dtype, device_kind;
   std::optional<std::int64_t> budget;
   std::int64_t length = 0;
-  std::int64_t prompt = 0;  ///< of the task; 0: none
+  std::int64_t prompt = 0;      ///< of the task; 0: none
+  std::int64_t kv_numbers = 0;  ///< of the model
+  std::optional<std::int64_t> sliding_window;
 };
 
 /// Names -> facts. Every function throws Error(kConfig | kModel | kPolicy | kData) with a
@@ -58,7 +63,8 @@ class Catalogue {
   /// Canonical texts.
   virtual std::string schedule(const std::string& text) = 0;
   virtual std::string positions(const std::string& text) = 0;
-  /// Throws when no evaluation can honour the setting. Called once for each that occurs.
+  /// Throws when no evaluation can honour the setting, or this machine cannot hold its cache.
+  /// Called once for each that occurs.
   virtual void check(const Setting& setting) = 0;
   /// `options` is the task object of the suite without "name".
   virtual TaskEntry task(const std::string& name, const json::object& options,

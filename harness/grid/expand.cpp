@@ -165,15 +165,27 @@ class Expansion {
     if (!keys_.insert(cells_.back().key).second) cells_.pop_back();
   }
 
-  /// Asks the catalogue about every setting once. Models, tasks and seeds make no difference to it.
+  /// Asks the catalogue about every setting once. Tasks and seeds make no difference to it.
   void check(const Cell& cell, const Point& point) {
-    const std::tuple setting(
-        at(point, Axis::kPolicies), point[static_cast<std::size_t>(Axis::kBudgets)],
-        at(point, Axis::kSchedules), at(point, Axis::kPositions), cell.length, prompt_);
-    if (!checked_.insert(setting).second) return;
+    const std::tuple key(at(point, Axis::kModels), at(point, Axis::kPolicies),
+                         point[static_cast<std::size_t>(Axis::kBudgets)],
+                         at(point, Axis::kSchedules), at(point, Axis::kPositions),
+                         at(point, Axis::kDtypes), cell.length, prompt_);
+    if (!checked_.insert(key).second) return;
+    const ModelEntry& model = axes_.models()[at(point, Axis::kModels)];
+    Setting setting;
+    setting.policy = cell.policy;
+    setting.schedule = cell.schedule;
+    setting.positions = cell.positions;
+    setting.dtype = cell.dtype;
+    setting.device_kind = device_kind_;
+    setting.budget = cell.budget;
+    setting.length = cell.length;
+    setting.prompt = prompt_;
+    setting.kv_numbers = model.kv_numbers;
+    setting.sliding_window = model.sliding_window;
     try {
-      catalogue_.check(
-          {cell.policy, cell.schedule, cell.positions, cell.budget, cell.length, prompt_});
+      catalogue_.check(setting);
     } catch (Error& error) {
       error.add_context("suite " + suite_.name);
       throw;
@@ -190,7 +202,8 @@ class Expansion {
   Cell group_;
   std::shared_ptr<const CellInputs::Common> common_;
   std::int64_t prompt_ = 0;  ///< of the group's task
-  std::set<std::tuple<std::size_t, int, std::size_t, std::size_t, std::int64_t, std::int64_t>>
+  std::set<std::tuple<std::size_t, std::size_t, int, std::size_t, std::size_t, std::size_t,
+                      std::int64_t, std::int64_t>>
       checked_;
   std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;

@@ -24,9 +24,6 @@
 namespace lethe::models {
 namespace {
 
-// Its dense attention is formed over all pairs of tokens, in every layer.
-constexpr std::int64_t kLongestWholeText = 32768;
-
 class LlamaModel final : public Model {
  public:
   LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing)
@@ -95,7 +92,12 @@ class LlamaModel final : public Model {
                   "positions '" + to_string(options.positions) +
                       "' rotate every key anew at every token: they need the step path");
     }
-    if (policy.traits.reads_whole_text) check_whole_text(policy, options, count);
+    policies::check_whole_text(policy, count);
+    if (policy.traits.reads_whole_text && options.path != Path::kScan) {
+      throw Error(ErrorKind::kConfig, "policy '" + policy.text +
+                                          "' looks at later tokens; only the scan path can show "
+                                          "them");
+    }
     if (options.path == Path::kDense && policy.traits.takes_budget) {
       throw Error(ErrorKind::kConfig,
                   "the dense path knows no policy but full, found '" + policy.text + "'");
@@ -112,20 +114,6 @@ class LlamaModel final : public Model {
   }
 
  private:
-  void check_whole_text(const policies::PolicyPlan& policy, const EvaluateOptions& options,
-                        std::int64_t count) const {
-    if (options.path != Path::kScan) {
-      throw Error(ErrorKind::kConfig, "policy '" + policy.text +
-                                          "' looks at later tokens; only the scan path can show "
-                                          "them");
-    }
-    if (count > kLongestWholeText) {
-      throw Error(ErrorKind::kConfig,
-                  "policy '" + policy.text + "' looks at the whole text: " + std::to_string(count) +
-                      " tokens are more than " + std::to_string(kLongestWholeText));
-    }
-  }
-
   Decoder decoder_;
 };
 

@@ -49,6 +49,11 @@ struct LayerStats {
   /// attended, mean over KV heads. With a budget k under the exact schedule it is
   /// (1/T) sum of min(t, k + 1) whatever the policy (TOVA Table 2, row "Avg.").
   double mean_lifetime = 0;
+  double largest_position = 0;  ///< that any key was rotated by
+  std::int64_t live_bytes = 0;  ///< keys and values at the end: (kept, over KV heads) x 2 x
+                                ///< head_dim x element size
+  std::int64_t peak_live_bytes = 0;
+  std::int64_t allocated_bytes = 0;  ///< of the tensors at the end, free slots included
 };
 
 /// Events of an evaluation, for traces. Within one layer, evictions come in order of time; the scan
@@ -107,10 +112,8 @@ struct EvaluateOptions {
 struct EvaluateResult {
   std::vector<double> nll;                 ///< [tokens - 1 - score_from], nats
   std::vector<LayerStats> layers;          ///< [n_layers]
-  std::int64_t kv_bytes = 0;               ///< live keys and values at the end, from the tensors
-  std::int64_t peak_kv_bytes = 0;          ///< largest live keys and values at any time
-  std::int64_t allocated_kv_bytes = 0;     ///< of the tensors at the end, free slots included
-  double largest_position = 0;             ///< that any key was rotated by
+  std::int64_t kv_bytes = 0;               ///< live keys and values at the end, of all layers
+  std::int64_t peak_kv_bytes = 0;          ///< sum of the layers' largest
   std::int64_t shared_tokens = 0;          ///< taken from `prefixes`, not computed
   double seconds = 0;                      ///< those before a resume included
   std::vector<std::vector<float>> logits;  ///< one row per logit_rows entry

@@ -14,6 +14,9 @@ namespace lethe::models {
 namespace {
 
 constexpr std::int64_t kFirstSlots = 256;
+// A larger table that is used to less than a quarter is made smaller: a prompt of thousands of
+// tokens that is cut to a small budget must not be carried, saved and multiplied to the end.
+constexpr std::int32_t kCompactAbove = 1024;
 
 // Copies one head's vector, its elements `stride` apart, converting to the KV type.
 template <typename T>
@@ -58,9 +61,13 @@ LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope,
 }
 
 // Zeros, not garbage: products run over free slots too, and a NaN there would spread.
+LayerCache::Storage LayerCache::make_storage(std::int64_t slots) const {
+  return {at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_type_),
+          at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_type_)};
+}
+
 void LayerCache::reserve(std::size_t table, std::int64_t slots) {
-  Storage larger{at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_type_),
-                 at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_type_)};
+  Storage larger = make_storage(slots);
   Storage& present = storage_[table];
   if (present.keys.defined()) {
     const std::int64_t used = present.keys.size(2);
@@ -70,6 +77,25 @@ void LayerCache::reserve(std::size_t table, std::int64_t slots) {
   present = std::move(larger);
   if (keep_key_norms_) slot_norms_[table].resize(static_cast<std::size_t>(slots));
   tables_[table].grow(static_cast<std::int32_t>(slots));
+}
+
+// The live tokens become the first slots, in order of position.
+void LayerCache::compact(std::size_t table, std::int64_t slots) {
+  const auto order = tables_[table].order();
+  const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
+  const auto live = static_cast<std::int64_t>(order.size());
+  Storage smaller = make_storage(slots);
+  smaller.keys.narrow(2, 0, live).copy_(storage_[table].keys.index_select(2, index));
+  smaller.values.narrow(1, 0, live).copy_(storage_[table].values.index_select(1, index));
+  storage_[table] = std::move(smaller);
+  if (keep_key_norms_) {
+    std::vector<double> norms(static_cast<std::size_t>(slots));
+    std::transform(order.begin(), order.end(), norms.begin(), [&](std::int32_t slot) {
+      return slot_norms_[table][static_cast<std::size_t>(slot)];
+    });
+    slot_norms_[table] = std::move(norms);
+  }
+  tables_[table].renumber(static_cast<std::int32_t>(slots));
 }
 
 template <typename T>
@@ -131,7 +157,12 @@ const std::vector<std::vector<std::int32_t>>& LayerCache::apply(
 void LayerCache::release_freed() {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     for (const std::int32_t slot : awaiting_release_[t]) tables_[t].release(slot);
+    const bool freed = !awaiting_release_[t].empty();
     awaiting_release_[t].clear();
+    const auto live = static_cast<std::int64_t>(tables_[t].live());
+    if (freed && tables_[t].slots() > kCompactAbove && live < tables_[t].slots() / 4) {
+      compact(t, std::max(kFirstSlots, lanes::round_up(2 * live)));
+    }
   }
 }
 
@@ -183,11 +214,22 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
   peak_live_bytes_ = in.get_value<std::int64_t>(prefix + "peak_live_bytes");
 }
 
+// Of as many pairs of a key and a value, in every head of a table.
+std::int64_t LayerCache::bytes_of(std::int64_t tokens) const {
+  return tokens * heads_per_table_ * 2 * shape_.head_dim *
+         static_cast<std::int64_t>(at::elementSize(kv_type_));
+}
+
 std::int64_t LayerCache::live_bytes() const {
   std::int64_t live = 0;
-  for (const auto& table : tables_)
-    live += static_cast<std::int64_t>(table.live()) * heads_per_table_;
-  return live * 2 * shape_.head_dim * static_cast<std::int64_t>(at::elementSize(kv_type_));
+  for (const auto& table : tables_) live += static_cast<std::int64_t>(table.live());
+  return bytes_of(live);
+}
+
+std::int64_t LayerCache::state_bytes() const {
+  std::int64_t used = 0;
+  for (const auto& table : tables_) used += table.high_water();
+  return bytes_of(used);
 }
 
 std::int64_t LayerCache::allocated_bytes() const {

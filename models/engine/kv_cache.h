@@ -46,7 +46,8 @@ class LayerCache {
   /// release_freed().
   const std::vector<std::vector<std::int32_t>>& apply(const policies::EvictionPlan& plan,
                                                       std::span<const std::size_t> first_index);
-  /// Lets new tokens overwrite the slots freed by apply() since the last call.
+  /// Lets new tokens overwrite the slots freed by apply() since the last call. A table that a cut
+  /// has left nearly empty moves into smaller storage.
   void release_freed();
 
   /// Between two blocks (nothing awaits release). Slots keep their places, so that sums over them
@@ -55,6 +56,8 @@ class LayerCache {
   /// Into a cache of the same shape. Throws Error(kData) on what save() cannot have written.
   void load(const StateReader& in, const std::string& prefix);
 
+  /// Bytes of keys and values that save() writes.
+  std::int64_t state_bytes() const;
   /// Bytes of the live keys and values: sum over KV heads of live x 2 x head_dim x element size.
   std::int64_t live_bytes() const;
   /// Largest live_bytes() so far; counted when a token becomes live, before anything leaves.
@@ -68,7 +71,10 @@ class LayerCache {
     at::Tensor values;
   };
 
+  std::int64_t bytes_of(std::int64_t tokens) const;
+  Storage make_storage(std::int64_t slots) const;
   void reserve(std::size_t table, std::int64_t slots);
+  void compact(std::size_t table, std::int64_t slots);
 
   kernels::QkvShape shape_;
   std::int64_t heads_per_table_;

@@ -117,6 +117,11 @@ std::int64_t LayerPolicy::rows_before_loss(std::int64_t first_step, std::int64_t
   return std::max<std::int64_t>(1, safe);
 }
 
+std::int64_t LayerPolicy::past_observation(std::int64_t rows) const {
+  if (rows == 0 || !in_observation_window(rows - 1)) return rows;
+  return schedule_.next_cut(rows - 1) + 1;
+}
+
 void LayerPolicy::count_attended(const LayerCache& cache) {
   for (const auto& table : cache.tables()) attended_ += static_cast<std::int64_t>(table.live());
 }

@@ -40,6 +40,10 @@ class LayerPolicy {
   std::int64_t rows_before_loss(std::int64_t first_step, std::int64_t rows,
                                 const LayerCache& cache) const;
 
+  /// Where `rows` would part the rows that a policy looks at before a cut: the row after the cut.
+  /// Elsewhere `rows`.
+  std::int64_t past_observation(std::int64_t rows) const;
+
   /// Shows a policy that reads the whole text what each token receives: [kv_heads][tokens].
   void preview(const std::vector<std::vector<double>>& sums);
 

@@ -88,7 +88,7 @@ class Scan {
       first += chunk(first);
       if (options_.keeper && first < count_ && options_.keeper->due()) save(first);
     }
-    finish_sequence(layers_, count_, result_);
+    finish_sequence(layers_, count_, options_, result_);
     result_.seconds = seconds_before_;
     return std::move(result_);
   }
@@ -115,7 +115,10 @@ class Scan {
 
   void save(std::int64_t first) {
     std::int64_t bytes = 0;
-    for (const auto& layer : layers_) bytes += layer.cache.live_bytes();
+    for (auto& layer : layers_) {
+      layer.cache.release_freed();  // as the next block would
+      bytes += layer.cache.state_bytes();
+    }
     if (bytes > kMostStateBytes) return;
     try {
       options_.keeper->save(state(first));
@@ -131,7 +134,6 @@ class Scan {
     out.put_value("seconds", seconds_before_ + system_clock().steady_seconds() - started_);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const std::string prefix = "layer." + std::to_string(l) + ".";
-      layers_[l].cache.release_freed();  // as the next block would
       layers_[l].cache.save(out, prefix);
       layers_[l].policy.save(out, prefix);
     }
@@ -177,6 +179,14 @@ class Scan {
         std::clamp<std::int64_t>(row - options_.score_from, 0, count_ - 1 - options_.score_from));
   }
 
+  /// Chunks lie on a fixed grid of the text, wherever the first one begins: how many rows a product
+  /// has must not depend on what was taken from a prefix or a state. The rows that a policy looks
+  /// at before a cut stay together: otherwise every layer would hold its own until the next chunk.
+  std::int64_t chunk_end(std::int64_t first) const {
+    const std::int64_t end = (first / chunk_tokens_ + 1) * chunk_tokens_;
+    return std::min(count_, layers_.front().policy.past_observation(std::min(end, count_)));
+  }
+
   /// Tokens until one may first leave in some layer: they are computed as under the full model.
   std::int64_t untouched() const {
     std::int64_t tokens = count_;
@@ -195,7 +205,12 @@ class Scan {
     if (!prefix || policy_.traits.reads_whole_text) return 0;
     const auto held = static_cast<std::int64_t>(prefix->tokens.size());
     // One token of the prefix stays: the NLL of a row is that of the token after it.
-    const std::int64_t rows = std::min(held - 1, untouched()) / kSharedRows * kSharedRows;
+    std::int64_t rows = std::min(held - 1, untouched()) / kSharedRows * kSharedRows;
+    // What is left of the chunk must be enough rows for the same bits, and no observation begun.
+    const auto parts = [&](std::int64_t at) {
+      return chunk_end(at) - at < kSharedRows || layers_.front().policy.past_observation(at) != at;
+    };
+    while (rows > 0 && parts(rows)) rows -= kSharedRows;
     for (std::size_t l = 0; rows > 0 && l < layers_.size(); ++l) {
       const at::Tensor qkv = prefix->qkv[l].narrow(0, 0, rows);
       if (layers_[l].policy.has_memory()) {
@@ -213,7 +228,7 @@ class Scan {
 
   // One chunk through all layers. Returns its length.
   std::int64_t chunk(std::int64_t first) {
-    const std::int64_t rows = std::min(chunk_tokens_, count_ - first);
+    const std::int64_t rows = chunk_end(first) - first;
     const auto at_first = static_cast<std::size_t>(first);
     at::Tensor hidden = decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)));
     const RotaryTable rotary = decoder_.rotary(options_.rope_angles, first, rows);

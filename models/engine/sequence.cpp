@@ -21,26 +21,30 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
     context.kv_heads = static_cast<int>(config.n_kv_heads);
     context.group = static_cast<int>(config.n_heads / config.n_kv_heads);
     context.seed = options.seed;
-    std::int64_t most_live = tokens;
-    if (options.budget && policy.traits.fixed_size) {
-      most_live = options.schedule.most_live(
-          policies::budget_in_layer(policy, context, *options.budget), tokens);
-    }
+    std::optional<std::int64_t> budget = options.budget;
+    if (budget) budget = policies::budget_in_layer(policy, context, *budget);
+    std::int64_t most_live =
+        policies::most_live(policy, budget, options.schedule, tokens).value_or(tokens);
     if (window > 0) most_live = std::min(most_live, window);
     layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope, most_live + extra_slots,
                                  decoder.precision().product, policy.traits.reads_key_norms),
-                      LayerPolicy(policy, context, options, window)});
+                      LayerPolicy(policy, context, options, window), 0});
   }
   return layers;
 }
 
 void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t tokens,
-                     EvaluateResult& result) {
+                     const EvaluateOptions& options, EvaluateResult& result) {
+  const bool original = options.positions == policies::Positions::kOriginal;
   for (const auto& layer : layers) {
-    result.layers.push_back(layer.policy.finish(tokens, layer.cache));
-    result.kv_bytes += layer.cache.live_bytes();
-    result.peak_kv_bytes += layer.cache.peak_live_bytes();
-    result.allocated_kv_bytes += layer.cache.allocated_bytes();
+    LayerStats stats = layer.policy.finish(tokens, layer.cache);
+    stats.largest_position = original ? static_cast<double>(tokens - 1) : layer.largest_position;
+    stats.live_bytes = layer.cache.live_bytes();
+    stats.peak_live_bytes = layer.cache.peak_live_bytes();
+    stats.allocated_bytes = layer.cache.allocated_bytes();
+    result.kv_bytes += stats.live_bytes;
+    result.peak_kv_bytes += stats.peak_live_bytes;
+    result.layers.push_back(stats);
   }
 }
 

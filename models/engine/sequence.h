@@ -14,6 +14,7 @@ namespace lethe::models {
 struct SequenceLayer {
   LayerCache cache;
   LayerPolicy policy;
+  double largest_position = 0;  ///< that a key was rotated by, where it was given a new one
 };
 
 /// One cache and one policy instance per layer. `extra_slots` is how many tokens are written before
@@ -24,7 +25,7 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
 
 /// Fills layers and the figures of the cache; reports the kept sets to the observer.
 void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t tokens,
-                     EvaluateResult& result);
+                     const EvaluateOptions& options, EvaluateResult& result);
 
 /// Copies the logits of requested rows that lie in [first, first + hidden.size(0)).
 void collect_logits(const Decoder& decoder, const at::Tensor& hidden, std::int64_t first,

@@ -64,6 +64,15 @@ void SlotTable::remove(std::span<const std::size_t> indices, std::size_t first,
   if (!key_norms_.empty()) erase(key_norms_, indices, first);
 }
 
+void SlotTable::renumber(std::int32_t slots) {
+  LETHE_ASSERT(in_use_ == static_cast<std::int32_t>(live()) && slots >= in_use_,
+               "a table is renumbered while slots are in use");
+  std::iota(order_.begin(), order_.end(), 0);
+  free_.resize(static_cast<std::size_t>(slots - in_use_));
+  std::iota(free_.begin(), free_.end(), in_use_);
+  high_water_ = in_use_;
+}
+
 void SlotTable::save(StateWriter& out, const std::string& prefix) const {
   out.put(prefix + "positions", positions_);
   out.put(prefix + "order", order_);

@@ -42,6 +42,8 @@ class SlotTable {
   void remove(std::span<const std::size_t> indices, std::size_t first,
               std::vector<std::int32_t>& freed);
   void release(std::int32_t slot);
+  /// Token i takes slot i of `slots`, the others are free. No slot may await its release.
+  void renumber(std::int32_t slots);
 
   void save(StateWriter& out, const std::string& prefix) const;
   /// Throws Error(kData) on what save() cannot have written.

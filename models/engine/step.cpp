@@ -36,11 +36,9 @@ at::Tensor rotated(const at::Tensor& x, const RotaryTable& table) {
 }
 
 // One token of one lane in one layer: append, attend over everything live, let the policy evict.
-// `largest_position` follows where the keys were rotated to.
 template <typename T>
 at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::int64_t step,
-                        const EvaluateOptions& options, SequenceLayer& layer,
-                        double& largest_position) {
+                        const EvaluateOptions& options, SequenceLayer& layer) {
   const auto shape = decoder.qkv_shape();
   const std::int64_t group = shape.n_heads / shape.n_kv_heads;
   std::vector<std::int32_t> slots(layer.cache.tables().size());
@@ -61,7 +59,7 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
       const auto newest = std::span(positions).last(1);
       keys = rotated(keys, decoder.rotary(options.rope_angles, positions));
       queries = rotated(queries, decoder.rotary(options.rope_angles, newest));
-      largest_position = std::max(largest_position, newest.front());
+      layer.largest_position = std::max(layer.largest_position, newest.front());
     }
     const at::Tensor scores =
         at::matmul(queries, keys.transpose(1, 2)) / std::sqrt(static_cast<double>(shape.head_dim));
@@ -125,9 +123,9 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
       dispatch_compute(decoder.precision(), [&](auto zero) {
         using T = decltype(zero);
         for (std::size_t i = 0; i < lanes.size(); ++i) {
-          attended.push_back(attend_token<T>(
-              decoder, qkv[static_cast<std::int64_t>(i)], step, lanes[i].options,
-              sequences[i][static_cast<std::size_t>(l)], results[i].largest_position));
+          attended.push_back(attend_token<T>(decoder, qkv[static_cast<std::int64_t>(i)], step,
+                                             lanes[i].options,
+                                             sequences[i][static_cast<std::size_t>(l)]));
         }
       });
       decoder.finish_layer(l, hidden, at::stack(attended, 0));
@@ -146,7 +144,9 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
       if (lanes[i].options.observer) lanes[i].options.observer->scored(step, nll[i]);
     }
   }
-  for (std::size_t i = 0; i < lanes.size(); ++i) finish_sequence(sequences[i], count, results[i]);
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    finish_sequence(sequences[i], count, lanes[i].options, results[i]);
+  }
   return results;
 }
 

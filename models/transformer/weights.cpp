@@ -149,6 +149,8 @@ DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
     throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + config.architecture +
                                        "' has no decoder here; known: llama, mistral");
   }
+  LETHE_ASSERT(!sharing.blobs || !sharing.weights_sha256.empty(),
+               "shared weights need a hash that tells checkpoints apart");
   DecoderWeights weights;
   const auto all = places(config, precision_of(dtype), weights);
   const std::string name = "decoder " + std::to_string(kLayoutVersion) + " " + to_string(dtype) +

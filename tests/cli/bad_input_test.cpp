@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
 
+#include "harness/base/host.h"
 #include "harness/base/text.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"
@@ -65,6 +66,11 @@ TEST_CASE("misspelt commands, options and names are suggested", "[cli][integrati
        {"lethe run smoke --dry-run --set dtypes=float31", "float32"},
        {"lethe run smoke --dry-run --set lengths=1", "length"},
        {"lethe run smoke --dry-run --set lengths=1000000", "tokens"},
+       {"lethe run smoke --dry-run --set schedules=block:512", "would drop nothing"},
+       {"lethe run smoke --dry-run --set schedules=post-prompt", "the text has none"},
+       {"lethe run stream-2m --dry-run --set policies=h2o-oracle", "more than 32768"},
+       {"lethe bench exact --policies full", "full"},
+       {"lethe bench exact --policies snapkv", "looks at the last 64 tokens"},
        {"lethe run smoke --workers 0", "--workers: expected an integer from 1"},
        {"lethe run smoke --threads two", "found 'two'"},
        {"lethe reproduce", "SUITE is missing"},
@@ -72,6 +78,18 @@ TEST_CASE("misspelt commands, options and names are suggested", "[cli][integrati
        {"lethe list polices", "did you mean 'policies'"},
        {"lethe report perplexty", "did you mean 'perplexity'"}},
       folder.path());
+}
+
+TEST_CASE("a cache that the machine cannot hold is refused before any work", "[cli][integration]") {
+  // 2,097,152 tokens of SmolLM2-135M in float64.
+  const double needed = 2097152.0 * 2 * 30 * 3 * 64 * 8;
+  if (static_cast<double>(total_bytes()) > needed) {
+    WARN("not run: this machine has memory enough");
+    return;
+  }
+  const TempDir folder;
+  const std::string plan = "lethe run stream-2m --dry-run --set policies=full ";
+  check_refused({{plan + "--set dtypes=float64", "180.0 GiB in float64"}}, folder.path());
 }
 
 TEST_CASE("broken suites are refused before any work", "[cli][integration]") {

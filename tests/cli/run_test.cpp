@@ -181,6 +181,40 @@ TEST_CASE("a grid survives kill -9 and interruption, and gives the same table",
   }
 }
 
+TEST_CASE("schedules and positions are axes of a run", "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "axes.json", R"({
+    "name": "axes", "report": "perplexity", "models": ["smollm2-135m"],
+    "tasks": [{"name": "pg19", "books": ["860"], "windows": 1, "prompt": 64}],
+    "policies": ["tova", "snapkv:window=8"], "budgets": [32], "lengths": [96],
+    "schedules": ["exact", "block:16", "post-prompt", "prefill-only"],
+    "positions": ["original", "cache-relative"], "dtypes": ["float32"], "seeds": [0],
+    "exclude": [{"policies": ["snapkv:window=8"], "schedules": ["exact", "post-prompt"]},
+                {"positions": ["cache-relative"], "schedules": ["block:16", "prefill-only"]}]
+  })");
+  const auto run = shell("lethe run axes.json --db axes.db --threads 2 --json", folder.path());
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  // What 32 of 96 tokens mean: cut after every token, after every 16, after the prompt of 64 and
+  // then after every token, or once after the prompt.
+  const auto rows = shell(
+      "lethe query --db axes.db --format csv \"SELECT policy, schedule, positions, tokens_evicted "
+      "/ "
+      "kept.heads AS evicted, kept_max, json_extract(layers, '$[0].largest_position') AS largest, "
+      "json_extract(layers, '$[0].peak_live_bytes') / (3 * 2 * 64 * 4) AS peak FROM samples, "
+      "(SELECT 30 AS heads) kept ORDER BY 1, 2, 3\"",
+      folder.path());
+  CAPTURE(rows.err);
+  CHECK(lines_of(rows.out) ==
+        std::vector<std::string>{
+            "policy,schedule,positions,evicted,kept_max,largest,peak",
+            "snapkv:window=8,block:16,original,192,32,95,48",
+            "snapkv:window=8,prefill-only,original,96,64,95,64",
+            "tova,block:16,original,64,32,95,48", "tova,exact,cache-relative,64,32,32,33",
+            "tova,exact,original,64,32,95,33", "tova,post-prompt,cache-relative,64,32,63,64",
+            "tova,post-prompt,original,64,32,95,64", "tova,prefill-only,original,32,64,95,64"});
+}
+
 TEST_CASE("a database that is in use or of a newer schema is refused", "[cli][integration]") {
   const TempDir folder;
   write_file_atomically(folder / "tiny.json", kSuite);

@@ -61,6 +61,29 @@ TEST_CASE("cells of one model, task and length are neighbours") {
   CHECK(groups.size() == 8);
 }
 
+TEST_CASE("the catalogue is asked about every setting once") {
+  auto suite = small_suite();
+  suite.models = {"small", "large"};
+  suite.dtypes = {"float32", "bfloat16"};
+  suite.schedules = {"exact", "block:1", "block:8"};
+  suite.policies = {"full", "tova"};
+  suite.seeds = {0, 1, 2};
+  FakeCatalogue catalogue;
+  const auto cells = grid::expand(suite, catalogue, "cuda");
+  // Models x dtypes x schedules x (full, tova at two budgets); seeds make no difference.
+  CHECK(catalogue.settings.size() == 2 * 2 * 2 * 3);
+  CHECK(cells.size() == 3 * catalogue.settings.size());
+  for (const auto& setting : catalogue.settings) {
+    CHECK(setting.device_kind == "cuda");
+    CHECK(setting.length == 256);
+    CHECK(setting.budget.has_value() == (setting.policy == "tova"));
+    CHECK((setting.kv_numbers == 100 || setting.kv_numbers == 1000));
+  }
+  suite.policies = {"window"};
+  CHECK_THAT(expand_error(suite, ErrorKind::kConfig),
+             Catch::Contains("suite quick: policy window cannot run under block:8"));
+}
+
 TEST_CASE("grids that cannot run are refused before any work") {
   const auto refused = [](auto&& change, ErrorKind kind = ErrorKind::kConfig) {
     Suite suite = small_suite();

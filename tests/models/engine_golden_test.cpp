@@ -149,6 +149,17 @@ TEST_CASE("a shared prefix changes no bit at the real model's shapes", "[propert
     CHECK(a.nll == b.nll);
     CHECK(a.kv_bytes == b.kv_bytes);
   }
+  // However few rows the text ends with, after a prefix that ends anywhere.
+  for (const std::int64_t length : {513, 515, 519, 577, 582}) {
+    for (const std::int64_t budget : {std::int64_t{448}, std::int64_t{500}, length - 2}) {
+      const std::vector<std::int64_t> text(ids.begin(), ids.begin() + length);
+      models::EvaluateOptions alone;
+      alone.budget = shared.budget = budget;
+      CAPTURE(length, budget);
+      CHECK(evaluate(text, "tova", DType::kFloat32, alone).nll ==
+            evaluate(text, "tova", DType::kFloat32, shared).nll);
+    }
+  }
 }
 
 }  // namespace

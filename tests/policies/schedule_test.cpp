@@ -155,5 +155,43 @@ TEST_CASE("policies are refused under schedules they are not made for", "[fault]
   CHECK(contains(with("exact"), "use block:512"));
 }
 
+TEST_CASE("settings in which nothing would happen, or too much, are refused", "[fault]") {
+  const auto message = [](const std::string& policy, std::optional<std::int64_t> budget,
+                          const std::string& text, std::int64_t length, std::int64_t prompt = 0) {
+    Schedule schedule = Schedule::parse(text);
+    schedule.prompt = prompt;
+    return refusal(
+        [&] { check_setting(builtin_registry().resolve(policy), budget, schedule, length); });
+  };
+  CHECK(message("tova", 64, "exact", 100) == "accepted");
+  CHECK(message("tova", 200, "exact", 100) == "accepted");  // the full cache, by choice
+  // The one cut comes when 90 tokens are there, and 10 after it: never more than the budget at a
+  // cut.
+  CHECK(contains(message("tova", 95, "prefill-only", 100, 90), "would drop nothing of 100 tokens"));
+  CHECK(contains(message("tova", 95, "prefill-only", 100, 90), "after a prompt of 90"));
+  CHECK(message("tova", 89, "prefill-only", 100, 90) == "accepted");
+  CHECK(contains(message("tova", 64, "block:128", 100), "would drop nothing"));
+  CHECK(message("tova", 64, "block:50", 100) == "accepted");
+  CHECK(message("tova", 95, "post-prompt", 100, 90) == "accepted");
+  // Its lower layers have more than the average, its higher ones less: those drop something.
+  CHECK(message("pyramidkv", 95, "prefill-only", 100, 90) == "accepted");
+  CHECK(message("h2o-oracle", 64, "exact", 32768) == "accepted");
+  CHECK(contains(message("h2o-oracle", 64, "exact", 32769), "more than 32768"));
+  CHECK(contains(message("full", 64, "exact", 100), "full"));
+}
+
+TEST_CASE("how many tokens a layer holds is known where the budget decides", "[unit]") {
+  const auto most = [](const std::string& policy, std::optional<std::int64_t> budget,
+                       const std::string& text, std::int64_t length, std::int64_t prompt = 0) {
+    Schedule schedule = Schedule::parse(text);
+    schedule.prompt = prompt;
+    return most_live(builtin_registry().resolve(policy), budget, schedule, length);
+  };
+  CHECK(most("full", std::nullopt, "exact", 1000) == 1000);
+  CHECK(most("tova", 64, "exact", 1000) == 65);
+  CHECK(most("tova", 64, "post-prompt", 1000, 900) == 900);
+  CHECK(most("truncate", 64, "exact", 1000) == std::nullopt);
+}
+
 }  // namespace
 }  // namespace lethe::policies

@@ -159,7 +159,11 @@ class FakeExecutor final : public runner::JobExecutor {
     out.layers = R"([{"layer":0}])";
     out.kv_bytes = static_cast<std::int64_t>(random.below(1000));
     out.seconds = 0.001;
-    if (name == "unevicted") out.tokens_evicted = 0;
+    if (name == "unevicted") {
+      out.tokens_evicted = 0;
+      out.kept_max = out.tokens_seen;
+    }
+    if (name == "windowed") out.tokens_evicted = 0;  // its own window lost them: kept_max is 0
     if (name == "nan") out.nll_sum = std::numeric_limits<double>::quiet_NaN();
     if (name == "bad-layers") out.layers = "[";
     return out;

@@ -18,6 +18,7 @@
 #include "models/engine/evaluate.h"
 #include "models/tokenizer/tokenizer.h"
 #include "policies/registry.h"
+#include "policies/schedule.h"
 #include "tasks/datasets/pg19_books.h"
 
 namespace lethe::cli {
@@ -64,11 +65,16 @@ Settings read_settings(const Options& options) {
   s.budgets = integers(options.text("budgets", "64,256,1024"), "budgets");
   const std::string lengths = options.text("lengths", "4096,16384,65536");
   if (lengths != "none") s.lengths = integers(lengths, "lengths");
-  const std::string policies = options.text("policies", "window,tova,h2o,l2");
+  const std::string compared = options.text("policies", "window,tova,h2o,l2");
   // Policies hold commas, so a list of them is written with blanks where one has options.
-  if (policies != "none")
-    s.policies = split(policies, policies.find(' ') == std::string::npos ? ',' : ' ');
-  for (const auto& policy : s.policies) policies::builtin_registry().resolve(policy);
+  if (compared != "none")
+    s.policies = split(compared, compared.find(' ') == std::string::npos ? ',' : ' ');
+  std::vector<std::string> policies_run = s.policies;
+  policies_run.push_back(s.policy);
+  for (const auto& policy : policies_run) {
+    const auto plan = policies::builtin_registry().resolve(policy);
+    for (const auto budget : s.budgets) policies::check_setting(plan, budget, {}, s.tokens);
+  }
   if (options.has("dtypes")) {
     s.dtypes = split(options.text("dtypes"), ',');
   } else {

@@ -39,7 +39,8 @@ CommandSpec bench_spec() {
       {"step-tokens", "N", "length of the step runs (default 192)"},
       {"budgets", "K,…", "budgets (default 64,256,1024)"},
       {"policies", "SPEC,…",
-       "policies whose rates are compared with the first's (default window,tova,h2o,l2), or none"},
+       "policies whose rates are compared with the first's (default window,tova,h2o,l2), or none; "
+       "separated by blanks where one has options"},
       {"lengths", "N,…", "lengths of the flatness run (default 4096,16384,65536), or none"},
       {"dtypes", "D,…",
        "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
