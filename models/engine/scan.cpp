@@ -32,7 +32,8 @@ constexpr std::int64_t kMostSharedFirstLayer = 8192;
 // Two copies are in memory meanwhile.
 constexpr std::int64_t kMostStateBytes = std::int64_t{512} << 20;
 
-/// Keeps everything and adds up the attention that each token receives, per KV head.
+/// Keeps everything and adds up the attention that each token receives, per KV head. By position:
+/// a sliding window moves what is live on through the view.
 class ColumnSums final : public policies::EvictionPolicy {
  public:
   explicit ColumnSums(std::vector<std::vector<double>>& sums) : sums_(sums) {}
@@ -40,10 +41,13 @@ class ColumnSums final : public policies::EvictionPolicy {
   void observe(const policies::CacheView& view) override {
     sums_.resize(view.heads.size());
     for (std::size_t h = 0; h < view.heads.size(); ++h) {
-      sums_[h].resize(view.heads[h].positions.size(), 0.0);
-      row_.resize(sums_[h].size());
+      const auto& positions = view.heads[h].positions;
+      sums_[h].resize(static_cast<std::size_t>(view.step) + 1, 0.0);
+      row_.resize(positions.size());
       view.heads[h].attention.mean_over_heads(0, row_);
-      for (std::size_t i = 0; i < row_.size(); ++i) sums_[h][i] += row_[i];
+      for (std::size_t i = 0; i < row_.size(); ++i) {
+        sums_[h][static_cast<std::size_t>(positions[i])] += row_[i];
+      }
     }
   }
   void select(const policies::CacheView&, std::size_t, policies::EvictionPlan&) override {}

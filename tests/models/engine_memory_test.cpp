@@ -329,44 +329,57 @@ TEST_CASE("new positions change nothing while there are no gaps", "[property]") 
   CHECK(r.result.layers.back().largest_position == 69);
 }
 
-TEST_CASE("h2o-oracle keeps the tokens that the whole text attends to most", "[property]") {
-  /// Keeps everything and hands out the attention that each token received, per KV head.
-  struct Spy final : policies::EvictionPolicy {
-    explicit Spy(std::vector<std::vector<double>>& sums) : sums_(sums) {}
-    void observe(const policies::CacheView& view) override {
-      sums_.resize(view.heads.size());
-      for (std::size_t h = 0; h < view.heads.size(); ++h) {
-        const auto& attention = view.heads[h].attention;
-        sums_[h].resize(attention.cached(), 0.0);
-        for (std::size_t i = 0; i < attention.cached(); ++i) {
-          for (int q = 0; q < attention.heads(); ++q) sums_[h][i] += attention.at(0, q, i);
-        }
+/// Keeps everything and hands out the attention that each token received, per KV head.
+struct Spy final : policies::EvictionPolicy {
+  explicit Spy(std::vector<std::vector<double>>& sums) : sums_(sums) {}
+  void observe(const policies::CacheView& view) override {
+    sums_.resize(view.heads.size());
+    for (std::size_t h = 0; h < view.heads.size(); ++h) {
+      const auto& attention = view.heads[h].attention;
+      sums_[h].resize(static_cast<std::size_t>(view.step) + 1, 0.0);
+      for (std::size_t i = 0; i < attention.cached(); ++i) {
+        double& sum = sums_[h][static_cast<std::size_t>(view.heads[h].positions[i])];
+        for (int q = 0; q < attention.heads(); ++q) sum += attention.at(0, q, i);
       }
     }
-    void select(const policies::CacheView&, std::size_t, policies::EvictionPlan&) override {}
-    std::vector<std::vector<double>>& sums_;
-  };
-  const std::int64_t length = 100, budget = 20;
-  const auto ids = random_ids(length, 23);
-  std::vector<std::vector<std::vector<double>>> sums(kLayers);
+  }
+  void select(const policies::CacheView&, std::size_t, policies::EvictionPlan&) override {}
+  std::vector<std::vector<double>>& sums_;
+};
+
+/// Per KV head of the first layer, the positions that receive most of all attention, heaviest
+/// first. Only the first layer's input is that of the full model.
+std::vector<std::vector<std::int64_t>> heaviest(const models::Model& model,
+                                                const std::vector<std::int64_t>& ids) {
+  std::vector<std::vector<std::vector<double>>> sums(
+      static_cast<std::size_t>(model.config().n_layers));
   auto spy = policies::builtin_registry().resolve("full");
   spy.traits.reads_attention = true;
   spy.traits.scope = policies::Scope::kKvHead;
   spy.make = [&](const policies::LayerContext& context) {
     return std::make_unique<Spy>(sums[static_cast<std::size_t>(context.layer)]);
   };
-  tiny_model("llama_gqa_tied", DType::kFloat64).evaluate(ids, spy, {});
-  models::EvaluateOptions options;
-  options.budget = budget;
-  const auto r = run(ids, "h2o-oracle", DType::kFloat64, options);
-  // Only the first layer's input is that of the full model.
-  for (int head = 0; head < kKvHeads; ++head) {
-    const auto& sum = sums[0][static_cast<std::size_t>(head)];
-    std::vector<std::int64_t> order(static_cast<std::size_t>(length));
+  model.evaluate(ids, spy, {});
+  std::vector<std::vector<std::int64_t>> orders;
+  for (const auto& sum : sums.front()) {
+    auto& order = orders.emplace_back(ids.size());
     std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
       return sum[static_cast<std::size_t>(a)] > sum[static_cast<std::size_t>(b)];
     });
+  }
+  return orders;
+}
+
+TEST_CASE("h2o-oracle keeps the tokens that the whole text attends to most", "[property]") {
+  const std::int64_t length = 100, budget = 20;
+  const auto ids = random_ids(length, 23);
+  const auto orders = heaviest(tiny_model("llama_gqa_tied", DType::kFloat64), ids);
+  models::EvaluateOptions options;
+  options.budget = budget;
+  const auto r = run(ids, "h2o-oracle", DType::kFloat64, options);
+  for (int head = 0; head < kKvHeads; ++head) {
+    const auto& order = orders[static_cast<std::size_t>(head)];
     std::vector<std::int64_t> expected(order.begin(), order.begin() + budget / 2);
     for (std::int64_t i = length - budget / 2; i < length; ++i) expected.push_back(i);
     std::sort(expected.begin(), expected.end());
@@ -376,6 +389,27 @@ TEST_CASE("h2o-oracle keeps the tokens that the whole text attends to most", "[p
     for (const auto& eviction : r.recorder.victims.at({0, head})) {
       CHECK(eviction.position == eviction.step - budget / 2);  // on leaving the recent window
     }
+  }
+}
+
+TEST_CASE("h2o-oracle finds the heavy tokens of a sliding-window model", "[property]") {
+  const std::int64_t length = 90, budget = 20;
+  const auto& model = tiny_model("mistral_sw16", DType::kFloat64);
+  const auto ids = random_ids(length, 25);
+  const auto orders = heaviest(model, ids);
+  models::EvaluateOptions options;
+  options.budget = budget;
+  const auto r = run(model, ids, "h2o-oracle", options);
+  for (std::size_t head = 0; head < orders.size(); ++head) {
+    std::vector<Recorder::Eviction> expected;  // a heavy token is the window's to take
+    for (std::int64_t p = 0; p + budget / 2 < length; ++p) {
+      const auto heavy = orders[head].begin() + budget / 2;
+      if (std::find(orders[head].begin(), heavy, p) == heavy) {
+        expected.push_back({p + budget / 2, p});
+      }
+    }
+    CAPTURE(head);
+    CHECK(r.recorder.victims.at({0, static_cast<int>(head)}) == expected);
   }
 }
 
