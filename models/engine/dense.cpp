@@ -19,9 +19,11 @@ at::Tensor heads_of(const at::Tensor& qkv, std::int64_t first_head, std::int64_t
 
 // [tokens, tokens], true where a sliding-window model's row sees a column; undefined where it sees
 // all of its past.
-at::Tensor window_mask(std::int64_t tokens, std::int64_t window) {
+at::Tensor window_mask(std::int64_t tokens, std::int64_t window, at::Device device) {
   if (window == 0 || tokens <= window) return {};
-  return at::ones({tokens, tokens}, at::kBool).tril().triu(1 - window);
+  return at::ones({tokens, tokens}, at::TensorOptions(at::kBool).device(device))
+      .tril()
+      .triu(1 - window);
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64
   const auto product = decoder.precision().product;
   at::Tensor hidden = decoder.embed(tokens);
   const RotaryTable rotary = decoder.rotary(options.rope_angles, 0, count);
-  const at::Tensor mask = window_mask(count, decoder.config().sliding_window.value_or(0));
+  const at::Tensor mask =
+      window_mask(count, decoder.config().sliding_window.value_or(0), decoder.placement().device);
   for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
     const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary).to(product);
     const at::Tensor attended = at::scaled_dot_product_attention(

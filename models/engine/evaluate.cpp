@@ -16,6 +16,7 @@
 #include "harness/base/limits.h"
 #include "harness/base/names.h"
 #include "models/engine/dense.h"
+#include "models/engine/device.h"
 #include "models/engine/product_time.h"
 #include "models/engine/scan.h"
 #include "models/engine/step.h"
@@ -26,8 +27,9 @@ namespace {
 
 class LlamaModel final : public Model {
  public:
-  LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing)
-      : decoder_(checkpoint, dtype, sharing) {}
+  LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing,
+             const Placement& placement)
+      : decoder_(checkpoint, dtype, sharing, placement) {}
 
   const ModelConfig& config() const override { return decoder_.config(); }
   DType dtype() const override { return decoder_.dtype(); }
@@ -37,20 +39,18 @@ class LlamaModel final : public Model {
     check(tokens, policy, options);
     const c10::InferenceMode no_gradients;
     const auto start = std::chrono::steady_clock::now();
-    EvaluateResult result;
-    switch (options.path) {
-      case Path::kScan:
-        result = evaluate_scan(decoder_, tokens, policy, options);
-        break;
-      case Path::kDense:
-        result = evaluate_dense(decoder_, tokens, options);
-        break;
-      case Path::kStep: {
-        const StepLane lane{tokens, &policy, options};
-        result = evaluate_step(decoder_, {&lane, 1}).front();
-        break;
+    EvaluateResult result = with_memory_errors(decoder_.placement().device, [&] {
+      switch (options.path) {
+        case Path::kScan:
+          return evaluate_scan(decoder_, tokens, policy, options);
+        case Path::kDense:
+          return evaluate_dense(decoder_, tokens, options);
+        case Path::kStep:
+          break;
       }
-    }
+      const StepLane lane{tokens, &policy, options};
+      return evaluate_step(decoder_, {&lane, 1}).front();
+    });
     result.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
@@ -58,7 +58,9 @@ class LlamaModel final : public Model {
 
   ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const override {
     const c10::InferenceMode no_gradients;
-    return models::time_products(decoder_, options.chunk_tokens, options.block_rows, budget);
+    return with_memory_errors(decoder_.placement().device, [&] {
+      return models::time_products(decoder_, options.chunk_tokens, options.block_rows, budget);
+    });
   }
 
   void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
@@ -133,9 +135,12 @@ std::string to_string(DType dtype) {
 }
 
 std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
-                                  const WeightSharing& sharing) {
+                                  const WeightSharing& sharing, const LoadOptions& options) {
+  const Placement placement = open_placement(options);
   const c10::InferenceMode no_gradients;
-  return std::make_unique<LlamaModel>(checkpoint, dtype, sharing);
+  return with_memory_errors(placement.device, [&] {
+    return std::make_unique<LlamaModel>(checkpoint, dtype, sharing, placement);
+  });
 }
 
 void set_compute_threads(int threads) {

@@ -137,7 +137,8 @@ class Model {
   /// or path cannot honour, and lengths that need f64 angles.
   virtual void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
                      const EvaluateOptions& options) const = 0;
-  /// Calls check() first. Throws Error(kPolicy) for a plan that fails validation.
+  /// Calls check() first. Throws Error(kPolicy) for a plan that fails validation, Error(kResource)
+  /// where a device's memory runs out.
   virtual EvaluateResult evaluate(std::span<const std::int64_t> tokens,
                                   const policies::PolicyPlan& policy,
                                   const EvaluateOptions& options) const = 0;
@@ -151,10 +152,26 @@ struct WeightSharing {
   std::string weights_sha256;    ///< tells checkpoints apart: what is shared is not read again
 };
 
+/// What computes: our own kernels on the CPU, or the same algorithm in plain tensor operations,
+/// which run on any device. Both give the same victims and NLL (exactly in float64, up to near ties
+/// in float32).
+enum class Backend { kHost, kTensor };
+
+struct LoadOptions {
+  std::string device = "cpu";        ///< "cpu", "cuda:0", …
+  Backend backend = Backend::kHost;  ///< on the CPU; a CUDA device always takes kTensor
+};
+
+/// Makes a device ready: call before anything is computed, so that LibTorch finds CUDA. Throws
+/// Error(kConfig) for a name that is none (with a suggestion) and a device that is not there.
+void require_device(const std::string& name);
+
 /// Loads the weights (validated: shapes, finiteness), or takes those that another process of the
-/// run has loaded; its own copy where sharing does not work. Throws Error(kModel).
+/// run has loaded; its own copy where sharing does not work. Calls require_device(). Throws
+/// Error(kModel), and Error(kResource) where a device has too little memory.
 std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
-                                  const WeightSharing& sharing = {});
+                                  const WeightSharing& sharing = {},
+                                  const LoadOptions& options = {});
 
 /// Sets this process up for evaluation: threads of the products and of our own kernels (0: all
 /// cores), and an allocator that keeps its memory. Call before the first product.

@@ -44,12 +44,18 @@ double norm(const T* key, std::int64_t width) {
 
 }  // namespace
 
+at::Tensor slot_index(std::span<const std::int32_t> slots, at::Device device) {
+  return at::tensor(at::ArrayRef<std::int32_t>(slots.data(), slots.size()), at::kInt).to(device);
+}
+
 LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope,
-                       std::int64_t most_slots, at::ScalarType kv_type, bool keep_key_norms)
+                       std::int64_t most_slots, at::ScalarType kv_type, bool keep_key_norms,
+                       const Placement& placement)
     : shape_(shape),
       heads_per_table_(scope == policies::Scope::kLayer ? shape.n_kv_heads : 1),
       most_slots_(lanes::round_up(most_slots)),
-      kv_type_(kv_type),
+      kv_(at::TensorOptions(kv_type).device(placement.device)),
+      backend_(placement.backend),
       keep_key_norms_(keep_key_norms) {
   const auto tables = static_cast<std::size_t>(shape.n_kv_heads / heads_per_table_);
   tables_.assign(tables, SlotTable(0));
@@ -62,8 +68,8 @@ LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope,
 
 // Zeros, not garbage: products run over free slots too, and a NaN there would spread.
 LayerCache::Storage LayerCache::make_storage(std::int64_t slots) const {
-  return {at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_type_),
-          at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_type_)};
+  return {at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_),
+          at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_)};
 }
 
 void LayerCache::reserve(std::size_t table, std::int64_t slots) {
@@ -82,7 +88,7 @@ void LayerCache::reserve(std::size_t table, std::int64_t slots) {
 // The live tokens become the first slots, in order of position.
 void LayerCache::compact(std::size_t table, std::int64_t slots) {
   const auto order = tables_[table].order();
-  const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
+  const at::Tensor index = slot_index(order, kv_.device());
   const auto live = static_cast<std::int64_t>(order.size());
   Storage smaller = make_storage(slots);
   smaller.keys.narrow(2, 0, live).copy_(storage_[table].keys.index_select(2, index));
@@ -98,18 +104,39 @@ void LayerCache::compact(std::size_t table, std::int64_t slots) {
   tables_[table].renumber(static_cast<std::int32_t>(slots));
 }
 
+std::int32_t LayerCache::take_slot(std::size_t table) {
+  if (tables_[table].full()) {
+    const std::int64_t present = tables_[table].slots();
+    LETHE_ASSERT(present < most_slots_, "a table outgrows what its schedule can keep");
+    reserve(table, std::min(lanes::round_up(present + present / 2), most_slots_));
+  }
+  return tables_[table].take_slot();
+}
+
+void LayerCache::write(const at::Tensor& qkv, std::span<std::int32_t> slots) {
+  const std::size_t tables = tables_.size();
+  for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = take_slot(i % tables);
+  if (backend_ == Backend::kTensor) return write_rows(qkv, slots);
+  const auto each_row = [&](const auto* data) {
+    for (std::size_t r = 0; r * tables < slots.size(); ++r) {
+      write_row(data + static_cast<std::int64_t>(r) * shape_.row(),
+                slots.subspan(r * tables, tables));
+    }
+  };
+  if (qkv.scalar_type() == at::kDouble) {
+    each_row(qkv.const_data_ptr<double>());
+  } else {
+    each_row(qkv.const_data_ptr<float>());
+  }
+}
+
 template <typename T>
-void LayerCache::write(const T* qkv_row, std::span<std::int32_t> slots) {
+void LayerCache::write_row(const T* qkv_row, std::span<const std::int32_t> slots) {
   const T* key = qkv_row + shape_.n_heads * shape_.head_dim;
   const T* value = key + shape_.n_kv_heads * shape_.head_dim;
   const std::int64_t width = shape_.head_dim;
   for (std::size_t t = 0; t < tables_.size(); ++t) {
-    if (tables_[t].full()) {
-      const std::int64_t present = tables_[t].slots();
-      LETHE_ASSERT(present < most_slots_, "a table outgrows what its schedule can keep");
-      reserve(t, std::min(lanes::round_up(present + present / 2), most_slots_));
-    }
-    const std::int64_t slot = slots[t] = tables_[t].take_slot();
+    const std::int64_t slot = slots[t];
     double norm_sum = 0;
     const std::int64_t stride = tables_[t].slots();
     for (std::int64_t h = 0; h < heads_per_table_; ++h) {
@@ -127,8 +154,38 @@ void LayerCache::write(const T* qkv_row, std::span<std::int32_t> slots) {
   }
 }
 
-template void LayerCache::write<float>(const float*, std::span<std::int32_t>);
-template void LayerCache::write<double>(const double*, std::span<std::int32_t>);
+// The same as tensor operations: one copy per table, however many rows.
+void LayerCache::write_rows(const at::Tensor& qkv, std::span<const std::int32_t> slots) {
+  const auto tables = static_cast<std::int64_t>(tables_.size());
+  const at::Tensor heads = qkv.view({qkv.size(0), -1, shape_.head_dim});
+  const at::Tensor keys = heads.narrow(1, shape_.n_heads, shape_.n_kv_heads);
+  const at::Tensor values = heads.narrow(1, shape_.n_heads + shape_.n_kv_heads, shape_.n_kv_heads);
+  const at::Tensor index = slot_index(slots, qkv.device()).to(at::kLong).view({-1, tables}).t();
+  const auto kv_type = kv_.dtype().toScalarType();
+  for (std::int64_t t = 0; t < tables; ++t) {
+    const Storage& storage = storage_[static_cast<std::size_t>(t)];
+    const auto of_table = [&](const at::Tensor& all) {
+      return all.narrow(1, t * heads_per_table_, heads_per_table_).to(kv_type);
+    };
+    storage.keys.index_copy_(2, index[t], of_table(keys).permute({1, 2, 0}));
+    storage.values.index_copy_(1, index[t], of_table(values).transpose(0, 1));
+  }
+  if (keep_key_norms_) keep_norms(keys, slots);
+}
+
+void LayerCache::keep_norms(const at::Tensor& keys, std::span<const std::int32_t> slots) {
+  const at::Tensor norms = keys.to(at::kDouble)
+                               .square()
+                               .sum(-1)
+                               .sqrt()
+                               .view({-1, heads_per_table_})
+                               .mean(-1)
+                               .cpu();  // [rows * tables]
+  const double* norm_of = norms.const_data_ptr<double>();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    slot_norms_[i % tables_.size()][static_cast<std::size_t>(slots[i])] = norm_of[i];
+  }
+}
 
 void LayerCache::commit(std::int64_t position, std::span<const std::int32_t> slots) {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
@@ -173,8 +230,8 @@ void LayerCache::save(StateWriter& out, const std::string& prefix) const {
     tables_[t].save(out, table);
     if (keep_key_norms_) out.put(table + "slot_norms", slot_norms_[t]);
     const std::int64_t used = tables_[t].high_water();
-    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used).contiguous();
-    const at::Tensor values = storage_[t].values.narrow(1, 0, used).contiguous();
+    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used).cpu().contiguous();
+    const at::Tensor values = storage_[t].values.narrow(1, 0, used).cpu().contiguous();
     for (const auto& [name, tensor] : {std::pair("keys", keys), std::pair("values", values)}) {
       out.put(table + name, std::span(static_cast<const char*>(tensor.const_data_ptr()),
                                       static_cast<std::size_t>(tensor.nbytes())));
@@ -206,7 +263,7 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
       if (raw.size() != static_cast<std::size_t>(tensor.numel()) * tensor.element_size()) {
         throw Error(ErrorKind::kData, "state: " + table + name + " is of a cache of another shape");
       }
-      at::Tensor source = at::empty(tensor.sizes(), tensor.options());
+      at::Tensor source = at::empty(tensor.sizes(), tensor.scalar_type());
       std::copy(raw.begin(), raw.end(), static_cast<char*>(source.mutable_data_ptr()));
       tensor.copy_(source);
     }
@@ -217,7 +274,7 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
 // Of as many pairs of a key and a value, in every head of a table.
 std::int64_t LayerCache::bytes_of(std::int64_t tokens) const {
   return tokens * heads_per_table_ * 2 * shape_.head_dim *
-         static_cast<std::int64_t>(at::elementSize(kv_type_));
+         static_cast<std::int64_t>(kv_.dtype().itemsize());
 }
 
 std::int64_t LayerCache::live_bytes() const {

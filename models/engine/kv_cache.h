@@ -8,11 +8,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/engine/device.h"
 #include "models/engine/slot_table.h"
 #include "models/transformer/kernels.h"
 #include "policies/policy.h"
 
 namespace lethe::models {
+
+/// Indices of slots as a tensor.
+at::Tensor slot_index(std::span<const std::int32_t> slots, at::Device device);
 
 /// Storage of one layer in the KV type. Under Scope::kLayer one slot table serves all KV heads,
 /// otherwise each KV head has its own table and storage, which grow as that head needs: heads that
@@ -21,7 +25,7 @@ class LayerCache {
  public:
   /// `most_slots` is how far a table may grow.
   LayerCache(const kernels::QkvShape& shape, policies::Scope scope, std::int64_t most_slots,
-             at::ScalarType kv_type, bool keep_key_norms);
+             at::ScalarType kv_type, bool keep_key_norms, const Placement& placement);
 
   /// KV heads of one table.
   std::int64_t heads_per_table() const { return heads_per_table_; }
@@ -33,10 +37,9 @@ class LayerCache {
   /// One table (Scope::kLayer) or one per KV head.
   const std::vector<SlotTable>& tables() const { return tables_; }
 
-  /// Writes key and value of a token (from a row of the fused projection, compute type) into a free
-  /// slot of every table, which goes to `slots` [tables]. The token is live only after commit().
-  template <typename T>
-  void write(const T* qkv_row, std::span<std::int32_t> slots);
+  /// Writes keys and values of tokens (rows of the fused projection, compute type) into free slots
+  /// of every table, which go to `slots` [rows][tables]. A token is live only after commit().
+  void write(const at::Tensor& qkv, std::span<std::int32_t> slots);
   /// Makes a token live that was written to `slots` [tables].
   void commit(std::int64_t position, std::span<const std::int32_t> slots);
 
@@ -75,11 +78,17 @@ class LayerCache {
   Storage make_storage(std::int64_t slots) const;
   void reserve(std::size_t table, std::int64_t slots);
   void compact(std::size_t table, std::int64_t slots);
+  std::int32_t take_slot(std::size_t table);
+  template <typename T>
+  void write_row(const T* qkv_row, std::span<const std::int32_t> slots);
+  void write_rows(const at::Tensor& qkv, std::span<const std::int32_t> slots);
+  void keep_norms(const at::Tensor& keys, std::span<const std::int32_t> slots);
 
   kernels::QkvShape shape_;
   std::int64_t heads_per_table_;
   std::int64_t most_slots_;
-  at::ScalarType kv_type_;
+  at::TensorOptions kv_;  // type and device
+  Backend backend_;
   bool keep_key_norms_;
   std::vector<SlotTable> tables_;
   std::vector<Storage> storage_;                             // [tables]

@@ -86,6 +86,13 @@ bool LayerPolicy::reads_row(std::int64_t step, const LayerCache& cache) const {
   return schedule_.next_cut(step) == step && (!traits().fixed_size || over_budget(cache));
 }
 
+bool LayerPolicy::may_read(std::int64_t first_step, std::int64_t rows) const {
+  if (!traits().reads_attention) return false;
+  if (wants_every_row()) return true;
+  const std::int64_t before_cut = schedule_.next_cut(first_step) - (first_step + rows - 1);
+  return before_cut < std::max(1, traits().last_rows);
+}
+
 // The first cut at or after `step` that may find more than `room` tokens added since, none of which
 // left before. At least `end` when there is none before it.
 std::int64_t LayerPolicy::first_choice(std::int64_t step, std::int64_t room,

@@ -35,6 +35,8 @@ class LayerPolicy {
   std::int64_t untouched(std::int64_t tokens) const;
   /// Whether after_token(step) will read attention, given the tokens live with this one.
   bool reads_row(std::int64_t step, const LayerCache& cache) const;
+  /// Whether some of `rows` rows may be read, whatever is live then.
+  bool may_read(std::int64_t first_step, std::int64_t rows) const;
   /// How many of the rows that follow can be computed before any token leaves: at least the first.
   /// At most `rows`.
   std::int64_t rows_before_loss(std::int64_t first_step, std::int64_t rows,

@@ -17,14 +17,20 @@ struct Shape {
   double count;  // how often per chunk
 };
 
-double seconds_of(const Shape& shape, at::ScalarType type) {
-  const at::Tensor x = at::randn({shape.rows, shape.in}).to(type);
-  const at::Tensor w = at::randn({shape.out, shape.in}).to(type);
-  at::mm(x, w.t());  // warm-up: packing buffers, code paths
+// A product, done: a device computes on after the call.
+void wait_for_product(const at::Tensor& x, const at::Tensor& w) {
+  const at::Tensor out = at::mm(x, w.t());
+  if (!out.is_cpu()) out[0][0].cpu();
+}
+
+double seconds_of(const Shape& shape, at::ScalarType type, at::Device device) {
+  const at::Tensor x = at::randn({shape.rows, shape.in}).to(device, type);
+  const at::Tensor w = at::randn({shape.out, shape.in}).to(device, type);
+  wait_for_product(x, w);  // warm-up: packing buffers, code paths
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    at::mm(x, w.t());
+    wait_for_product(x, w);
     best = std::min(
         best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
@@ -47,7 +53,8 @@ ProductTime time_products(const Decoder& decoder, std::int64_t chunk_tokens,
                            static_cast<double>(chunk_tokens) / static_cast<double>(score_rows)}};
   double seconds = 0, flops = 0;
   for (const Shape& shape : shapes) {
-    seconds += shape.count * seconds_of(shape, decoder.precision().product);
+    seconds +=
+        shape.count * seconds_of(shape, decoder.precision().product, decoder.placement().device);
     flops += shape.count * 2.0 * static_cast<double>(shape.rows * shape.out * shape.in);
   }
   ProductTime time;

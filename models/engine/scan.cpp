@@ -81,7 +81,7 @@ class Scan {
         layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
         // A policy that reads the whole text gets it in one piece.
         chunk_tokens_(policy.traits.reads_whole_text ? count_ : options.chunk_tokens),
-        attention_(decoder, block_rows_) {
+        attention_(make_block_attention(decoder, block_rows_)) {
     result_.nll.resize(tokens.size() - 1 - static_cast<std::size_t>(options.score_from));
   }
 
@@ -112,6 +112,7 @@ class Scan {
         {"score_from", options_.score_from},
         {"seed", options_.seed},
         {"dtype", at::toString(decoder_.precision().product)},
+        {"device", decoder_.placement().kind()},
         {"angles", options_.rope_angles == RopeAngles::kF64 ? "f64" : "hf32"},
         {"chunk", options_.chunk_tokens},
         {"block", block_rows_}});
@@ -127,6 +128,7 @@ class Scan {
     try {
       options_.keeper->save(state(first));
     } catch (const std::bad_alloc&) {  // what has been computed is worth more than its safety
+    } catch (const c10::OutOfMemoryError&) {  // likewise, on a device
     }
   }
 
@@ -303,16 +305,13 @@ class Scan {
   // Attention of some rows in one layer, block by block: [rows, heads * head_dim].
   at::Tensor attend(const at::Tensor& qkv, std::int64_t first_position, SequenceLayer& layer) {
     const auto shape = decoder_.qkv_shape();
-    const std::int64_t rows = qkv.size(0), width = shape.n_heads * shape.head_dim;
-    at::Tensor out = at::empty({rows, width}, qkv.options());
-    dispatch_compute(decoder_.precision(), [&](auto zero) {
-      using T = decltype(zero);
-      for (std::int64_t begin = 0; begin < rows; begin += block_rows_) {
-        attention_.run<T>(qkv.const_data_ptr<T>() + begin * shape.row(),
-                          std::min(block_rows_, rows - begin), first_position + begin, layer.cache,
-                          layer.policy, out.mutable_data_ptr<T>() + begin * width);
-      }
-    });
+    const std::int64_t rows = qkv.size(0);
+    at::Tensor out = at::empty({rows, shape.n_heads * shape.head_dim}, qkv.options());
+    for (std::int64_t begin = 0; begin < rows; begin += block_rows_) {
+      const std::int64_t count = std::min(block_rows_, rows - begin);
+      attention_->run(qkv.narrow(0, begin, count), first_position + begin, layer.cache,
+                      layer.policy, out.narrow(0, begin, count));
+    }
     return out;
   }
 
@@ -330,16 +329,15 @@ class Scan {
   // Rows become live without attention, for policies that look at nothing before the first
   // eviction.
   void admit(const at::Tensor& qkv, SequenceLayer& layer) {
-    std::vector<std::int32_t> slots(layer.cache.tables().size());
-    dispatch_compute(decoder_.precision(), [&](auto zero) {
-      using T = decltype(zero);
-      const std::int64_t width = decoder_.qkv_shape().row();
-      for (std::int64_t r = 0; r < qkv.size(0); ++r) {
-        layer.cache.write(qkv.const_data_ptr<T>() + r * width, std::span(slots));
-        layer.cache.commit(r, slots);
-        layer.policy.admit(layer.cache);
-      }
-    });
+    const std::size_t tables = layer.cache.tables().size();
+    const auto rows = static_cast<std::size_t>(qkv.size(0));
+    std::vector<std::int32_t> slots(rows * tables);
+    layer.cache.write(qkv, slots);
+    for (std::size_t r = 0; r < rows; ++r) {
+      layer.cache.commit(static_cast<std::int64_t>(r),
+                         std::span(slots).subspan(r * tables, tables));
+      layer.policy.admit(layer.cache);
+    }
   }
 
   // Cells of one text share the projections of the first layer: no policy has acted before it.
@@ -369,7 +367,7 @@ class Scan {
   std::int64_t block_rows_;
   std::vector<SequenceLayer> layers_;
   std::int64_t chunk_tokens_;
-  BlockAttention attention_;
+  std::unique_ptr<BlockAttention> attention_;
   EvaluateResult result_;
   std::vector<std::vector<at::Tensor>> gathered_;  ///< [layers][chunks] for options_.prefixes
   std::int64_t prefix_wanted_ = 0;                 ///< tokens to gather

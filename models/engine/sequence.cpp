@@ -27,7 +27,8 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
         policies::most_live(policy, budget, options.schedule, tokens).value_or(tokens);
     if (window > 0) most_live = std::min(most_live, window);
     layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope, most_live + extra_slots,
-                                 decoder.precision().product, policy.traits.reads_key_norms),
+                                 decoder.precision().product, policy.traits.reads_key_norms,
+                                 decoder.placement()),
                       LayerPolicy(policy, context, options, window), 0});
   }
   return layers;
@@ -53,7 +54,7 @@ void collect_logits(const Decoder& decoder, const at::Tensor& hidden, std::int64
   for (const std::int64_t row : options.logit_rows) {
     if (row < first || row >= first + hidden.size(0)) continue;
     const at::Tensor logits =
-        decoder.logits(hidden.narrow(0, row - first, 1).contiguous()).to(at::kFloat).contiguous();
+        decoder.logits(hidden.narrow(0, row - first, 1).contiguous()).to(at::kFloat).cpu();
     const float* data = logits.const_data_ptr<float>();
     result.logits.emplace_back(data, data + logits.numel());
   }

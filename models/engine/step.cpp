@@ -16,15 +16,16 @@ namespace {
 
 // The live tokens of one table, in order of position: [heads, live, head_dim].
 at::Tensor live_keys(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
-  const auto order = cache.tables()[table].order();
-  const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
-  return cache.keys(table).index_select(2, index).transpose(1, 2).to(compute);
+  const at::Tensor& keys = cache.keys(table);
+  return keys.index_select(2, slot_index(cache.tables()[table].order(), keys.device()))
+      .transpose(1, 2)
+      .to(compute);
 }
 
 at::Tensor live_values(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
-  const auto order = cache.tables()[table].order();
-  const auto index = at::tensor(at::ArrayRef<std::int32_t>(order.data(), order.size()), at::kInt);
-  return cache.values(table).index_select(1, index).to(compute);
+  const at::Tensor& values = cache.values(table);
+  return values.index_select(1, slot_index(cache.tables()[table].order(), values.device()))
+      .to(compute);
 }
 
 // Rotates vectors [heads, rows, head_dim] in the half-split form; the table has a row per row.
@@ -42,7 +43,7 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
   const auto shape = decoder.qkv_shape();
   const std::int64_t group = shape.n_heads / shape.n_kv_heads;
   std::vector<std::int32_t> slots(layer.cache.tables().size());
-  layer.cache.write(qkv_row.const_data_ptr<T>(), std::span(slots));
+  layer.cache.write(qkv_row.unsqueeze(0), slots);
   layer.cache.commit(step, slots);
 
   const auto& tables = layer.cache.tables();
@@ -71,12 +72,14 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
   // The rows are gathered already, so a view of the newest tokens is the last columns. Tokens that
   // left meanwhile (a sliding window's) are the first.
   std::vector<std::vector<std::int32_t>> columns(tables.size());
+  std::vector<at::Tensor> rows(tables.size());  // on the host
   const AttentionOf attention = [&](std::size_t table, std::span<const std::int32_t> order) {
     const auto attended = static_cast<std::size_t>(weights[table].size(-1));
     columns[table].resize(attended);
     std::iota(columns[table].begin(), columns[table].end(), 0);
+    if (!rows[table].defined()) rows[table] = weights[table].cpu();
     return policies::AttentionRows(
-        weights[table].const_data_ptr<T>(), 1, static_cast<int>(kv_per_table * group), attended,
+        rows[table].const_data_ptr<T>(), 1, static_cast<int>(kv_per_table * group), attended,
         attended, attended,
         std::span<const std::int32_t>(columns[table]).subspan(attended - order.size()));
   };

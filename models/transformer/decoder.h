@@ -4,11 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "models/engine/device.h"
+#include "models/transformer/arithmetic.h"
 #include "models/transformer/kernels.h"
 #include "models/transformer/rotary.h"
 #include "models/transformer/weights.h"
@@ -18,11 +21,14 @@ namespace lethe::models {
 /// Immutable after construction. Hidden states are [tokens, hidden] in the compute type.
 class Decoder {
  public:
-  Decoder(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing = {});
+  Decoder(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing = {},
+          const Placement& placement = {});
 
   const ModelConfig& config() const { return config_; }
   DType dtype() const { return dtype_; }
   const Precision& precision() const { return precision_; }
+  /// Where weights and activations are, and what computes on them.
+  const Placement& placement() const { return placement_; }
   kernels::QkvShape qkv_shape() const;
 
   /// Token embeddings, [ids, hidden].
@@ -50,10 +56,13 @@ class Decoder {
   at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
   void add_product(at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight,
                    const at::Tensor& bias) const;
+  RotaryTable moved(const RotaryTable& table) const;
 
   ModelConfig config_;
   DType dtype_;
   Precision precision_;
+  Placement placement_;
+  std::unique_ptr<const Arithmetic> arithmetic_;
   DecoderWeights weights_;
 };
 

@@ -143,7 +143,7 @@ Precision precision_of(DType dtype) {
 }
 
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
-                                    const WeightSharing& sharing) {
+                                    const WeightSharing& sharing, at::Device device) {
   const ModelConfig& config = checkpoint.config();
   if (config.architecture != "llama" && config.architecture != "mistral") {
     throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + config.architecture +
@@ -155,10 +155,12 @@ DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
   const auto all = places(config, precision_of(dtype), weights);
   const std::string name = "decoder " + std::to_string(kLayoutVersion) + " " + to_string(dtype) +
                            " " + sharing.weights_sha256;
-  if (!sharing.blobs || !share(checkpoint, name, *sharing.blobs, all)) {
+  const bool may_share = sharing.blobs && device.is_cpu();
+  if (!may_share || !share(checkpoint, name, *sharing.blobs, all)) {
     for (const Place& place : all) {
-      *place.tensor = at::empty(place.shape(), place.type);
-      fill(checkpoint, place, *place.tensor);
+      const at::Tensor read = at::empty(place.shape(), place.type);
+      fill(checkpoint, place, read);
+      *place.tensor = read.to(device);
     }
   }
   if (config.tied_embeddings) weights.lm_head = weights.embedding;

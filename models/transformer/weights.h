@@ -41,10 +41,10 @@ struct Precision {
 Precision precision_of(DType dtype);
 
 /// Reads every tensor of a Llama-family checkpoint; where another process shares them, takes its
-/// memory and reads none. Shared tensors are read-only: a write to one ends the process. Throws
-/// Error(kModel) on a missing tensor, a wrong shape, or a value that is not finite, naming
-/// checkpoint and tensor.
+/// memory and reads none. Shared tensors are read-only: a write to one ends the process. Weights
+/// for a `device` other than the CPU are never shared. Throws Error(kModel) on a missing tensor, a
+/// wrong shape, or a value that is not finite, naming checkpoint and tensor.
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
-                                    const WeightSharing& sharing = {});
+                                    const WeightSharing& sharing, at::Device device);
 
 }  // namespace lethe::models

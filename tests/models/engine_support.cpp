@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "harness/base/names.h"
 #include "tests/support/fixtures.h"
@@ -110,10 +111,14 @@ std::vector<std::string> every_policy() {
   return out;
 }
 
-const models::Model& tiny_model(const std::string& name, models::DType dtype) {
-  static std::map<std::pair<std::string, models::DType>, std::unique_ptr<models::Model>> loaded;
-  auto& model = loaded[{name, dtype}];
-  if (!model) model = models::load_model(*models::open_checkpoint(golden("tiny/" + name)), dtype);
+const models::Model& tiny_model(const std::string& name, models::DType dtype,
+                                const models::LoadOptions& where) {
+  using Key = std::tuple<std::string, models::DType, std::string, models::Backend>;
+  static std::map<Key, std::unique_ptr<models::Model>> loaded;
+  auto& model = loaded[{name, dtype, where.device, where.backend}];
+  if (!model) {
+    model = models::load_model(*models::open_checkpoint(golden("tiny/" + name)), dtype, {}, where);
+  }
   return *model;
 }
 

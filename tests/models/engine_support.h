@@ -64,8 +64,9 @@ double max_difference(const std::vector<double>& a, const std::vector<double>& b
 /// Small specifications of every registered policy that takes a budget: defaults, scopes, sinks.
 std::vector<std::string> every_policy();
 
-/// A tiny golden checkpoint, loaded once per name and type.
-const models::Model& tiny_model(const std::string& name, models::DType dtype);
+/// A tiny golden checkpoint, loaded once per name, type and place.
+const models::Model& tiny_model(const std::string& name, models::DType dtype,
+                                const models::LoadOptions& where = {});
 std::vector<std::int64_t> random_ids(std::int64_t count, std::uint64_t seed);
 
 /// One evaluation with what it evicted.
