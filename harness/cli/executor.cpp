@@ -129,7 +129,8 @@ store::SampleRecord make_record(const runner::JobSample& sample,
 
 }  // namespace
 
-TaskExecutor::TaskExecutor(SharedBlobs* shared) : shared_(shared), prefixes_(prefix_bytes()) {}
+TaskExecutor::TaskExecutor(std::string device, SharedBlobs* shared)
+    : device_(std::move(device)), shared_(shared), prefixes_(prefix_bytes()) {}
 
 void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   const json::value holder(job.inputs);
@@ -177,7 +178,7 @@ store::ProvenanceRecord TaskExecutor::provenance() const {
   store::ProvenanceRecord record;
   record.torch_version = models::torch_version();
   record.cpu = cpu_name();
-  record.device = "cpu";
+  record.device = device_;
   record.threads = models::compute_threads();
   return record;
 }
@@ -194,7 +195,8 @@ const models::Model& TaskExecutor::model(const std::string& path, models::DType 
                                          " is not what the plan was made for: expected SHA-256 " +
                                          weights_sha256 + ", found " + found + "; run again");
     }
-    model_ = models::load_model(*models::open_checkpoint(path), dtype, {shared_, weights_sha256});
+    model_ = models::load_model(*models::open_checkpoint(path), dtype, {shared_, weights_sha256},
+                                {.device = device_});
     model_id_ = id;
   }
   return *model_;

@@ -17,8 +17,9 @@ namespace lethe::cli {
 /// plan, so a grid loads each model once.
 class TaskExecutor : public runner::JobExecutor {
  public:
-  /// `shared`, not owned: where the weights are kept for all workers of the run.
-  explicit TaskExecutor(SharedBlobs* shared = nullptr);
+  /// `device` is where models are evaluated. `shared`, not owned: where the weights are kept for
+  /// all workers of the run.
+  explicit TaskExecutor(std::string device = "cpu", SharedBlobs* shared = nullptr);
   void run(const runner::Job& job, runner::JobSink& sink) override;
   store::ProvenanceRecord provenance() const override;
 
@@ -29,6 +30,7 @@ class TaskExecutor : public runner::JobExecutor {
   const models::Tokenizer& tokenizer(const std::string& path);
   const tasks::Task& task(const runner::Job& job);
 
+  std::string device_;
   SharedBlobs* shared_;
   models::PrefixCache prefixes_;
   std::string model_id_;

@@ -36,6 +36,7 @@ struct Settings {
   std::vector<std::int64_t> budgets;
   std::vector<std::int64_t> lengths;  // of the flatness run; may be empty
   std::vector<std::string> policies;  // compared with the first; may be empty
+  std::string device;
   std::vector<std::string> dtypes;
 };
 
@@ -75,11 +76,12 @@ Settings read_settings(const Options& options) {
     const auto plan = policies::builtin_registry().resolve(policy);
     for (const auto budget : s.budgets) policies::check_setting(plan, budget, {}, s.tokens);
   }
+  s.device = options.text("device", "cpu");
   if (options.has("dtypes")) {
     s.dtypes = split(options.text("dtypes"), ',');
   } else {
     s.dtypes = {"float32"};
-    if (cpu_has_bfloat16()) s.dtypes.push_back("bfloat16");
+    if (s.device != "cpu" || cpu_has_bfloat16()) s.dtypes.push_back("bfloat16");
   }
   for (const auto& dtype : s.dtypes) models::parse_dtype(dtype);
   return s;
@@ -292,6 +294,7 @@ int run_bench(const Options& options) {
     throw unknown_name(ErrorKind::kUsage, "benchmark", what, known);
   }
   const Settings settings = read_settings(options);
+  models::require_device(settings.device);
   if (options.has("threads")) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
@@ -304,7 +307,8 @@ int run_bench(const Options& options) {
 
   json::array side_by_side, policies, lengths;
   for (const auto& dtype : settings.dtypes) {
-    const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype));
+    const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype), {},
+                                          {.device = settings.device});
     ExactBench bench(settings, *model, tokens);
     for (auto& row : bench.side_by_side()) side_by_side.push_back(std::move(row));
     for (auto& row : bench.policies()) policies.push_back(std::move(row));
@@ -314,6 +318,7 @@ int run_bench(const Options& options) {
   const json::object report{{"benchmark", "exact"},
                             {"model", model_file.name},
                             {"cpu", cpu_name()},
+                            {"device", settings.device},
                             {"bfloat16_units", cpu_has_bfloat16()},
                             {"threads", models::compute_threads()},
                             {"torch", models::torch_version()},
@@ -329,9 +334,9 @@ int run_bench(const Options& options) {
     print_json(report);
     return kExitOk;
   }
-  std::printf("%s, %d threads, LibTorch %s%s\n\n", cpu_name().c_str(), models::compute_threads(),
-              models::torch_version().c_str(),
-              cpu_has_bfloat16()
+  std::printf("%s, %d threads, device %s, LibTorch %s%s\n\n", cpu_name().c_str(),
+              models::compute_threads(), settings.device.c_str(), models::torch_version().c_str(),
+              settings.device != "cpu" || cpu_has_bfloat16()
                   ? ""
                   : " (no bfloat16 units: bfloat16 is left out unless --dtypes names it)");
   print_tables(report);

@@ -11,7 +11,7 @@ CommandSpec worker_spec() {
   spec.description = "Started by `lethe run`; FD is the number of the open socket.";
   spec.arguments = {{"FD"}};
   spec.options = {{"threads", "N", "threads of the matrix products"},
-                  {"device", "NAME", "cpu, cuda:0, …"},
+                  {"device", "NAME", "cpu (default), cuda:0, …"},
                   {"shared-memory", "FD", "open file in which the workers of a run share weights"}};
   spec.hidden = true;
   return spec;
@@ -43,11 +43,12 @@ CommandSpec bench_spec() {
        "separated by blanks where one has options"},
       {"lengths", "N,…", "lengths of the flatness run (default 4096,16384,65536), or none"},
       {"dtypes", "D,…",
-       "float32, bfloat16, float64 (default float32, and bfloat16 where the CPU has it)"},
+       "float32, bfloat16, float64 (default float32, and bfloat16 where CPU or device has it)"},
       {"block-rows", "N", "query rows of an attention block in the scan (default 64)"},
       {"chunk", "N", "tokens per pass through the layers in the scan (default 512)"},
       {"repeats", "N", "rounds after the warm-up (default 3)"},
       {"threads", "N", "threads (default: all cores)"},
+      {"device", "NAME", "cpu (default), cuda:0, …"},
       {"json", "", "one JSON object instead of tables"}};
   spec.examples = {{"a quick look",
                     "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none "
@@ -81,6 +82,7 @@ CommandSpec trace_spec() {
       {"path", "P", "scan (default): layer by layer; step: token by token, the definition"},
       {"seed", "N", "seed of random policies (default 0)"},
       {"threads", "N", "threads (default: all cores)"},
+      {"device", "NAME", "cpu (default), cuda:0, …"},
       {"out", "FILE", "where the lines go (default -: standard output)"}};
   spec.examples = {
       {"what TOVA drops with 16 places",

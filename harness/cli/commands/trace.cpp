@@ -91,6 +91,7 @@ json::object header(const Options& options, const ResolvedModel& model,
           {"prompt", evaluate.schedule.prompt},
           {"positions", policies::to_string(evaluate.positions)},
           {"dtype", options.text("dtype", "float32")},
+          {"device", options.text("device", "cpu")},
           {"path", evaluate.path == models::Path::kStep ? "step" : "scan"},
           {"rope_angles", evaluate.rope_angles == models::RopeAngles::kF64 ? "f64" : "hf32"},
           {"seed", evaluate.seed},
@@ -107,6 +108,8 @@ json::object header(const Options& options, const ResolvedModel& model,
 void trace_to(const std::function<std::ostream&()>& open, const Options& options) {
   const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
+  const std::string device = options.text("device", "cpu");
+  models::require_device(device);
   const auto model = resolve_model(options.text("model"));
   const auto checkpoint = models::open_checkpoint(model.path);
   const auto input = read_tokens(options, model.path, checkpoint->config().vocab_size);
@@ -117,7 +120,7 @@ void trace_to(const std::function<std::ostream&()>& open, const Options& options
   if (options.has("threads")) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
-  const auto loaded = models::load_model(*checkpoint, dtype);
+  const auto loaded = models::load_model(*checkpoint, dtype, {}, {.device = device});
   loaded->check(input.tokens, policy, evaluate);
   std::ostream& out = open();
   TraceWriter writer(out, input.tokens);

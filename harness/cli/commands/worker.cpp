@@ -12,12 +12,10 @@
 namespace lethe::cli {
 
 int run_worker_process(const Options& options) {
+  const std::string device = options.text("device", "cpu");
+  models::require_device(device);
   if (options.has("threads")) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
-  }
-  if (const auto device = options.text("device", "cpu"); device != "cpu") {
-    throw Error(ErrorKind::kConfig,
-                "device " + device + ": this version evaluates on the CPU; leave --device out");
   }
   const auto fd = options.integer("FD", 0, 0, 1 << 20);
   std::unique_ptr<SharedBlobs> shared;
@@ -30,7 +28,7 @@ int run_worker_process(const Options& options) {
       std::cerr << "weights are not shared: " << error.what() << "\n";
     }
   }
-  TaskExecutor executor(shared.get());
+  TaskExecutor executor(device, shared.get());
   return runner::run_worker(static_cast<int>(fd), executor);
 }
 
