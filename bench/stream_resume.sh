@@ -40,7 +40,8 @@ mv "$folder/parts.err" "$folder/killed.err"
 (run parts "$@") &
 parts=$!
 while kill -0 $whole 2>/dev/null; do
-  for worker in $(cat /proc/$whole/task/$whole/children 2>/dev/null); do
+  workers=$(cat /proc/$whole/task/$whole/children 2>/dev/null) || true
+  for worker in $workers; do
     awk -v done="$(percent whole)" '$1 == "Rss:" { print done " %: resident " int($2 / 1024) " MiB" }' \
       "/proc/$worker/smaps_rollup" 2>/dev/null || true
   done

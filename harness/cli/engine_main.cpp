@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lethe-engine: the commands that run models (LibTorch). `lethe` starts it.
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
 #include "harness/cli/commands/commands.h"
 #include "models/engine/evaluate.h"
 
@@ -9,5 +13,9 @@ int main(int argc, char** argv) {
   const std::vector<Command> commands{{bench_spec(), run_bench, {}},
                                       {trace_spec(), run_trace, {}},
                                       {worker_spec(), run_worker_process, {}}};
-  return run_program("lethe", commands, argc, argv);
+  const int code = run_program("lethe", commands, argc, argv);
+  // Without LibTorch's static destructors, which take a while and, in some builds of it, abort.
+  std::cout.flush();
+  std::fflush(nullptr);
+  std::_Exit(code);
 }

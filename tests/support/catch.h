@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Catch2 2.13 or 3, whichever is installed.
+// Catch2 2.13; version 3 names its matchers otherwise.
 #pragma once
-#if __has_include(<catch2/catch_all.hpp>)
-#include <catch2/catch_all.hpp>
-#else
 #include <catch2/catch.hpp>
-#endif
