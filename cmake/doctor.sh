@@ -82,7 +82,7 @@ else
   row missing LibTorch "not in .deps" "./lethe setup"
 fi
 if [ -e "$deps/torch/.cuda" ]; then row ok "NVIDIA libraries" "in .deps/torch/nvidia"
-else row optional "NVIDIA libraries" "no command uses CUDA yet" "./lethe setup --cuda"; fi
+else row optional "NVIDIA libraries" "needed by --device cuda:N" "./lethe setup --cuda"; fi
 model=${LETHE_MODEL_PATH:-$deps/$(pinned file | awk '{ print $2 }')}
 if have_model && [ -r "$model" ]; then row ok "default model" "$model"
 elif [ -n "${LETHE_MODEL_PATH:-}" ]; then

@@ -68,7 +68,10 @@ at::Device open_device(const std::string& name) {
     throw Error(ErrorKind::kInternal,
                 "device " + name + ": asked for only after LibTorch had looked for CUDA");
   }
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(*index)};
+  const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(*index));
+  // What names no device, such as pinned memory, would otherwise take room on the first one.
+  c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
+  return device;
 }
 
 }  // namespace
