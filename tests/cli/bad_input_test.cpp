@@ -70,7 +70,7 @@ TEST_CASE("misspelt commands, options and names are suggested", "[cli][integrati
        {"lethe run smoke --dry-run --set schedules=post-prompt", "the text has none"},
        {"lethe run stream-2m --dry-run --set policies=h2o-oracle", "more than 32768"},
        {"lethe bench exact --policies full", "full"},
-       {"lethe bench exact --policies snapkv", "looks at the last 64 tokens"},
+       {"lethe bench exact --policies snapkv --budgets 128", "looks at the last 64 tokens"},
        {"lethe bench exact --device cuda0", "did you mean 'cuda:0'"},
        {"lethe trace --model smollm2-135m --tokens - --device cup < /dev/null",
         "device 'cup' is unknown; did you mean 'cpu'"},
