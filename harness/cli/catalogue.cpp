@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/catalogue.h"
 
+#include <algorithm>
+
 #include "harness/base/error.h"
 #include "harness/base/host.h"
 #include "harness/base/text.h"
@@ -60,8 +62,8 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   grid::ModelEntry entry;
   entry.name = resolved.name;
   entry.path = std::filesystem::absolute(resolved.path).string();
-  entry.trained_length = checkpoint->config().trained_length;
   const auto& config = checkpoint->config();
+  entry.trained_length = config.trained_length;
   entry.kv_numbers = 2 * config.n_layers * config.n_kv_heads * config.head_dim;
   entry.sliding_window = config.sliding_window;
   entry.identity = {{"weights_sha256", resolved.weights_sha256},

@@ -2,7 +2,6 @@
 // lethe-engine: the commands that run models (LibTorch). `lethe` starts it.
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 
 #include "harness/cli/commands/commands.h"
 #include "models/engine/evaluate.h"
@@ -15,7 +14,6 @@ int main(int argc, char** argv) {
                                       {worker_spec(), run_worker_process, {}}};
   const int code = run_program("lethe", commands, argc, argv);
   // Without LibTorch's static destructors, which take a while and, in some builds of it, abort.
-  std::cout.flush();
-  std::fflush(nullptr);
+  std::fflush(nullptr);  // what printf wrote; run_program() has flushed std::cout
   std::_Exit(code);
 }

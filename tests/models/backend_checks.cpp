@@ -16,30 +16,7 @@ namespace {
 using models::DType;
 using models::Path;
 
-const std::vector<std::string> kShapes = {"llama_gqa_tied", "llama_mha", "llama_bias_headdim",
-                                          "mistral_sw16"};
-
-void check_same(const Run& host, const Run& other) {
-  CHECK(other.recorder.victims == host.recorder.victims);
-  CHECK(other.recorder.kept_sets == host.recorder.kept_sets);
-  CHECK(max_difference(other.result.nll, host.result.nll) < 1e-9);
-  CHECK(other.result.kv_bytes == host.result.kv_bytes);
-  CHECK(other.result.peak_kv_bytes == host.result.peak_kv_bytes);
-  CHECK(other.result.layers.back().mean_lifetime == host.result.layers.back().mean_lifetime);
-  CHECK(other.result.layers.back().lost == host.result.layers.back().lost);
-}
-
-/// Holds the newest state.
-class Memory final : public models::StateKeeper {
- public:
-  std::string owner() const override { return "tiny"; }
-  std::optional<std::string> load() override { return state; }
-  void refused(const std::string& why) override { refusal = why; }
-  bool due() override { return true; }
-  void save(const std::string& bytes) override { state = bytes; }
-  std::optional<std::string> state;
-  std::string refusal;
-};
+constexpr double kTolerance = 1e-9;  // of NLL in float64
 
 /// A checkpoint whose queries are many times longer: its attention looks at few tokens.
 class Peaked final : public models::Checkpoint {
@@ -100,7 +77,8 @@ void check_policies(const models::LoadOptions& where, int rounds) {
                 options.schedule.prompt, ids.size(), *options.budget, options.block_rows,
                 options.chunk_tokens);
         check_same(run(tiny_model(shape, DType::kFloat64), ids, policy, options),
-                   run(tiny_model(shape, DType::kFloat64, where), ids, policy, options));
+                   run(tiny_model(shape, DType::kFloat64, where), ids, policy, options),
+                   kTolerance);
       }
     }
   }
@@ -134,7 +112,7 @@ void check_dense(const models::LoadOptions& where) {
       const auto other =
           run(tiny_model(shape, DType::kFloat64, where), ids, "full", options).result;
       CAPTURE(shape, static_cast<int>(path));
-      CHECK(max_difference(other.nll, host.nll) < 1e-9);
+      CHECK(max_difference(other.nll, host.nll) < kTolerance);
       REQUIRE(other.logits.size() == 3);
       for (std::size_t i = 0; i < 3; ++i) {
         const std::vector<double> expected(host.logits[i].begin(), host.logits[i].end()),
@@ -159,7 +137,7 @@ void check_prefixes(const models::LoadOptions& where) {
     alone.schedule = shared.schedule = random_schedule(random, policy, 400);
     const Run a = run(model, ids, policy, alone), b = run(model, ids, policy, shared);
     CAPTURE(policy);
-    check_same(a, b);
+    check_same(a, b, kTolerance);
     if (alone.schedule.kind == policies::Schedule::Kind::kExact &&
         policies::builtin_registry().resolve(policy).traits.fixed_size) {
       CHECK(b.result.shared_tokens == 128);
@@ -179,14 +157,14 @@ void check_resume(const models::LoadOptions& where) {
     options.chunk_tokens = 32;
     options.schedule = random_schedule(random, policy, 150);
     const Run whole = run(model, ids, policy, options);
-    Memory memory;
+    StateInMemory memory;
     options.keeper = &memory;
     options.should_stop = [&] { return memory.state.has_value(); };
     CHECK_THROWS_AS(run(model, ids, policy, options), Error);
     options.should_stop = nullptr;
     const Run resumed = run(model, ids, policy, options);
     CHECK(memory.refusal == "");
-    CHECK(max_difference(resumed.result.nll, whole.result.nll) < 1e-9);
+    CHECK(max_difference(resumed.result.nll, whole.result.nll) < kTolerance);
     CHECK(resumed.recorder.kept_sets == whole.recorder.kept_sets);
     CHECK(resumed.result.layers.back().evicted == whole.result.layers.back().evicted);
     run(tiny_model("llama_gqa_tied", DType::kFloat64), ids, policy, options);
@@ -214,9 +192,9 @@ void check_peaked_scores(const models::LoadOptions& where) {
       return out;
     };
     const Run expected = evaluate(*host, Path::kStep);
-    check_same(expected, evaluate(*host, Path::kScan));
-    check_same(expected, evaluate(*other, Path::kScan));
-    check_same(expected, evaluate(*other, Path::kStep));
+    check_same(expected, evaluate(*host, Path::kScan), kTolerance);
+    check_same(expected, evaluate(*other, Path::kScan), kTolerance);
+    check_same(expected, evaluate(*other, Path::kStep), kTolerance);
   }
 }
 

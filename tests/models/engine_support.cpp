@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "harness/base/names.h"
+#include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
 namespace lethe::test {
@@ -141,6 +142,19 @@ Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const 
 Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models::DType dtype,
         models::EvaluateOptions options) {
   return run(tiny_model("llama_gqa_tied", dtype), ids, policy, options);
+}
+
+const std::vector<std::string> kShapes = {"llama_gqa_tied", "llama_mha", "llama_bias_headdim",
+                                          "mistral_sw16"};
+
+void check_same(const Run& expected, const Run& found, double tolerance) {
+  CHECK(found.recorder.victims == expected.recorder.victims);
+  CHECK(found.recorder.kept_sets == expected.recorder.kept_sets);
+  CHECK(max_difference(found.result.nll, expected.result.nll) < tolerance);
+  CHECK(found.result.kv_bytes == expected.result.kv_bytes);
+  CHECK(found.result.peak_kv_bytes == expected.result.peak_kv_bytes);
+  CHECK(found.result.layers.back().mean_lifetime == expected.result.layers.back().mean_lifetime);
+  CHECK(found.result.layers.back().lost == expected.result.layers.back().lost);
 }
 
 policies::Schedule random_schedule(RandomStream& random, const std::string& policy,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,6 +80,29 @@ Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const 
 /// On llama_gqa_tied.
 Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models::DType dtype,
         models::EvaluateOptions options);
+
+/// Tiny checkpoints that differ in query heads per KV head, biases, width of a head and sliding
+/// window.
+extern const std::vector<std::string> kShapes;
+
+/// Same victims, kept sets, bytes and lifetimes; NLL within `tolerance`.
+void check_same(const Run& expected, const Run& found, double tolerance);
+
+/// Holds the newest state; one is due after every chunk.
+class StateInMemory final : public models::StateKeeper {
+ public:
+  std::string owner() const override { return owned_by; }
+  std::optional<std::string> load() override { return state; }
+  void refused(const std::string& why) override { refusal = why; }
+  bool due() override { return true; }
+  void save(const std::string& bytes) override {
+    state = bytes;
+    ++saves;
+  }
+  std::optional<std::string> state;
+  std::string owned_by = "tiny", refusal;
+  int saves = 0;
+};
 
 /// A schedule that `policy` can honour on a text of `length` tokens; exact, where it can, in one
 /// case of four.
