@@ -63,13 +63,7 @@ void check_policies(const models::LoadOptions& where, int rounds) {
     for (int round = 0; round < rounds; ++round) {
       const std::string shape = kShapes[random.below(kShapes.size())];
       const auto ids = random_ids(6 + static_cast<std::int64_t>(random.below(90)), random.next());
-      models::EvaluateOptions options;
-      options.budget = 6 + static_cast<std::int64_t>(random.below(40));
-      options.seed = random.next();
-      options.block_rows = 1 + static_cast<std::int64_t>(random.below(40));
-      options.chunk_tokens = 1 + static_cast<std::int64_t>(random.below(100));
-      options.schedule = random_schedule(random, policy, static_cast<std::int64_t>(ids.size()));
-      options.score_from = static_cast<std::int64_t>(random.below(3));
+      auto options = random_options(random, policy, static_cast<std::int64_t>(ids.size()));
       for (const Path path : {Path::kScan, Path::kStep}) {
         if (path == Path::kStep && traits.reads_whole_text) continue;
         options.path = path;

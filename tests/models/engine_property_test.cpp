@@ -23,13 +23,7 @@ TEST_CASE("scan and step choose the same victims: random texts, shapes, policies
       const std::string shape = kShapes[random.below(kShapes.size())];
       const auto ids = random_ids(6 + static_cast<std::int64_t>(random.below(90)), random.next());
       const auto& model = tiny_model(shape, DType::kFloat64);
-      models::EvaluateOptions options;
-      options.budget = 6 + static_cast<std::int64_t>(random.below(40));
-      options.seed = random.next();
-      options.block_rows = 1 + static_cast<std::int64_t>(random.below(40));
-      options.chunk_tokens = 1 + static_cast<std::int64_t>(random.below(100));
-      options.schedule = random_schedule(random, policy, static_cast<std::int64_t>(ids.size()));
-      options.score_from = static_cast<std::int64_t>(random.below(3));
+      auto options = random_options(random, policy, static_cast<std::int64_t>(ids.size()));
       const Run scan = run(model, ids, policy, options);
       options.path = Path::kStep;
       const Run step = run(model, ids, policy, options);

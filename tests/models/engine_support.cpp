@@ -178,4 +178,16 @@ policies::Schedule random_schedule(RandomStream& random, const std::string& poli
   }
 }
 
+models::EvaluateOptions random_options(RandomStream& random, const std::string& policy,
+                                       std::int64_t length) {
+  models::EvaluateOptions options;
+  options.budget = 6 + static_cast<std::int64_t>(random.below(40));
+  options.seed = random.next();
+  options.block_rows = 1 + static_cast<std::int64_t>(random.below(40));
+  options.chunk_tokens = 1 + static_cast<std::int64_t>(random.below(100));
+  options.schedule = random_schedule(random, policy, length);
+  options.score_from = static_cast<std::int64_t>(random.below(3));
+  return options;
+}
+
 }  // namespace lethe::test

@@ -108,5 +108,8 @@ class StateInMemory final : public models::StateKeeper {
 /// case of four.
 policies::Schedule random_schedule(RandomStream& random, const std::string& policy,
                                    std::int64_t length);
+/// Budget, seed, block, chunk, schedule and beginning of an evaluation of at least 6 tokens.
+models::EvaluateOptions random_options(RandomStream& random, const std::string& policy,
+                                       std::int64_t length);
 
 }  // namespace lethe::test
