@@ -8,23 +8,10 @@
 
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "models/checkpoint/dequantize_formats.h"
 
 namespace lethe::models {
 namespace {
-
-constexpr std::size_t kQuantBlock = 32;
-constexpr std::size_t kHalfBlock = kQuantBlock / 2;
-
-float load_half(const std::byte* bytes) {
-  return half_to_float(load_little_endian<std::uint16_t>(bytes));
-}
-
-int low_nibble(std::byte value) {
-  return std::to_integer<int>(value & std::byte{0x0f});
-}
-int high_nibble(std::byte value) {
-  return std::to_integer<int>(value >> 4);
-}
 
 void dequantize_f32(const std::byte* data, std::span<float> out) {
   std::memcpy(out.data(), data, out.size_bytes());
@@ -40,70 +27,7 @@ void dequantize_bf16(const std::byte* data, std::span<float> out) {
   }
 }
 
-void dequantize_q8_0(const std::byte* data, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += kQuantBlock, data += 34) {
-    const float scale = load_half(data);
-    for (std::size_t j = 0; j < kQuantBlock; ++j) {
-      out[i + j] = static_cast<float>(std::to_integer<std::int8_t>(data[2 + j])) * scale;
-    }
-  }
-}
-
-// In the 4- and 5-bit formats the first half of a block sits in the low nibbles, the second half
-// in the high ones.
-void dequantize_q4_0(const std::byte* data, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += kQuantBlock, data += 18) {
-    const float scale = load_half(data);
-    for (std::size_t j = 0; j < kHalfBlock; ++j) {
-      out[i + j] = static_cast<float>(low_nibble(data[2 + j]) - 8) * scale;
-      out[i + j + kHalfBlock] = static_cast<float>(high_nibble(data[2 + j]) - 8) * scale;
-    }
-  }
-}
-
-void dequantize_q4_1(const std::byte* data, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += kQuantBlock, data += 20) {
-    const float scale = load_half(data);
-    const float minimum = load_half(data + 2);
-    for (std::size_t j = 0; j < kHalfBlock; ++j) {
-      out[i + j] = static_cast<float>(low_nibble(data[4 + j])) * scale + minimum;
-      out[i + j + kHalfBlock] = static_cast<float>(high_nibble(data[4 + j])) * scale + minimum;
-    }
-  }
-}
-
-int fifth_bit(std::uint32_t bits, std::size_t index) {
-  return static_cast<int>((bits >> index) & 1U) << 4;
-}
-
-void dequantize_q5_0(const std::byte* data, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += kQuantBlock, data += 22) {
-    const float scale = load_half(data);
-    const auto high = load_little_endian<std::uint32_t>(data + 2);
-    for (std::size_t j = 0; j < kHalfBlock; ++j) {
-      const int first = low_nibble(data[6 + j]) | fifth_bit(high, j);
-      const int second = high_nibble(data[6 + j]) | fifth_bit(high, j + kHalfBlock);
-      out[i + j] = static_cast<float>(first - 16) * scale;
-      out[i + j + kHalfBlock] = static_cast<float>(second - 16) * scale;
-    }
-  }
-}
-
-void dequantize_q5_1(const std::byte* data, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += kQuantBlock, data += 24) {
-    const float scale = load_half(data);
-    const float minimum = load_half(data + 2);
-    const auto high = load_little_endian<std::uint32_t>(data + 4);
-    for (std::size_t j = 0; j < kHalfBlock; ++j) {
-      const int first = low_nibble(data[8 + j]) | fifth_bit(high, j);
-      const int second = high_nibble(data[8 + j]) | fifth_bit(high, j + kHalfBlock);
-      out[i + j] = static_cast<float>(first) * scale + minimum;
-      out[i + j + kHalfBlock] = static_cast<float>(second) * scale + minimum;
-    }
-  }
-}
-
-constexpr std::array<GgmlFormat, 8> kFormats = {{
+constexpr std::array<GgmlFormat, 18> kFormats = {{
     {0, "F32", 1, 4, dequantize_f32},
     {1, "F16", 1, 2, dequantize_f16},
     {30, "BF16", 1, 2, dequantize_bf16},
@@ -112,6 +36,16 @@ constexpr std::array<GgmlFormat, 8> kFormats = {{
     {3, "Q4_1", kQuantBlock, 20, dequantize_q4_1},
     {6, "Q5_0", kQuantBlock, 22, dequantize_q5_0},
     {7, "Q5_1", kQuantBlock, 24, dequantize_q5_1},
+    {10, "Q2_K", kSuperBlock, 84, dequantize_q2_k},
+    {11, "Q3_K", kSuperBlock, 110, dequantize_q3_k},
+    {12, "Q4_K", kSuperBlock, 144, dequantize_q4_k},
+    {13, "Q5_K", kSuperBlock, 176, dequantize_q5_k},
+    {14, "Q6_K", kSuperBlock, 210, dequantize_q6_k},
+    {20, "IQ4_NL", kQuantBlock, 18, dequantize_iq4_nl},
+    {23, "IQ4_XS", kSuperBlock, 136, dequantize_iq4_xs},
+    {34, "TQ1_0", kSuperBlock, 54, dequantize_tq1_0},
+    {35, "TQ2_0", kSuperBlock, 66, dequantize_tq2_0},
+    {39, "MXFP4", kQuantBlock, 17, dequantize_mxfp4},
 }};
 
 // ggml's own numbering (ggml.h, enum ggml_type); empty where an id was retired.

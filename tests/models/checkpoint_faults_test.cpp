@@ -117,7 +117,7 @@ TEST_CASE("claimed counts, lengths and offsets never decide an allocation") {
   refused(entry + 4, huge, "extent 0");
   refused(entry + 4, std::uint64_t{0}, "extent 0");
   refused(entry + 4, std::uint64_t{1} << 40, "bytes of data in all");
-  refused(entry + 20, std::uint32_t{12}, "found Q4_K");
+  refused(entry + 20, std::uint32_t{18}, "found IQ3_XXS");
   refused(entry + 20, std::uint32_t{4000}, "found type 4000");
   refused(entry + 24, std::uint64_t{33}, "multiple of 32, found 33");
   refused(entry + 24, huge - 31, "bytes of data in all");
@@ -127,12 +127,13 @@ TEST_CASE("claimed counts, lengths and offsets never decide an allocation") {
 TEST_CASE("errors about storage types list those that can be read") {
   const test::TempDir dir;
   std::string bytes = test::bytes_of(test::golden("gguf/tiny_llama_f32.gguf"));
-  test::overwrite(bytes, bytes.find("token_embd.weight") + 17 + 20, std::uint32_t{14});
+  test::overwrite(bytes, bytes.find("token_embd.weight") + 17 + 20, std::uint32_t{15});
   test::write_bytes(dir / "k.gguf", bytes);
   const std::string message = open_error(dir / "k.gguf");
   CHECK(message.find("'token_embd.weight'") != std::string::npos);
-  CHECK(message.find("F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1") != std::string::npos);
-  CHECK(message.find("Q6_K") != std::string::npos);
+  CHECK(message.find("F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, ") !=
+        std::string::npos);
+  CHECK(message.find("Q8_K") != std::string::npos);
 }
 
 TEST_CASE("foreign architectures and tensors are named") {
