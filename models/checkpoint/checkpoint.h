@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/checkpoint/generation_defaults.h"
 #include "models/checkpoint/model_config.h"
 
 namespace lethe::models {
@@ -29,6 +30,8 @@ class Checkpoint {
  public:
   virtual ~Checkpoint() = default;
   virtual const ModelConfig& config() const = 0;
+  /// How to generate with it; the plain defaults where the checkpoint says nothing.
+  virtual GenerationDefaults generation_defaults() const { return {}; }
   /// All tensors, sorted by name.
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   bool has(std::string_view name) const;
@@ -39,13 +42,14 @@ class Checkpoint {
   virtual void read(std::string_view name, std::span<float> out) const = 0;
   /// Throws Error(kModel) unless the tensor exists with exactly this shape.
   void expect_shape(std::string_view name, std::span<const std::int64_t> shape) const;
-  /// The file(s) the weights come from, for hashing, in a fixed order.
+  /// The files that weights and configuration come from, for hashing, in a fixed order.
   virtual std::vector<std::filesystem::path> files() const = 0;
   /// Path given by the user, for messages.
   virtual std::string label() const = 0;
 };
 
-/// Opens a GGUF file or a Hugging Face folder (config.json + model.safetensors).
+/// Opens a GGUF file or a Hugging Face folder (config.json and model.safetensors, or the files that
+/// model.safetensors.index.json names).
 /// Throws Error(kModel) that says what was expected and found.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& path);
 

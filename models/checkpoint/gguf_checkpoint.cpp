@@ -73,27 +73,67 @@ std::optional<Translation> translate(std::string_view name, std::int64_t n_layer
   return Translation{prefix + std::string(pair->hugging_face) + std::string(kind), pair->gguf};
 }
 
-// What the reader does not compute must not be in the file: silence would give wrong numbers.
-void refuse_unsupported_keys(const GgufFile& file) {
+constexpr std::string_view kRopeDivisors = "rope_freqs.weight";
+
+// What the reader does not know must not be in the file: silence would give wrong numbers.
+void refuse_unknown_keys(const GgufFile& file) {
   const std::string where = file.path().string();
-  const auto scaling = file.find_string("llama.rope.scaling.type").value_or("none");
-  if (scaling != "none") {
-    throw Error(ErrorKind::kModel, where +
-                                       ": key 'llama.rope.scaling.type': expected none (the only "
-                                       "kind supported), found '" +
-                                       scaling + "'");
-  }
   const auto experts = file.find_integer("llama.expert_count").value_or(0);
   if (experts != 0) {
     throw Error(ErrorKind::kModel, where + ": expected a dense model, found a mixture of " +
                                        std::to_string(experts) +
                                        " experts, which is not supported");
   }
-  if (file.find_tensor("rope_freqs.weight") != nullptr) {
+  const auto parts = file.find_integer("split.count").value_or(0);
+  if (parts > 1) {
+    throw Error(ErrorKind::kModel, where + ": expected a whole model, found one of " +
+                                       std::to_string(parts) +
+                                       " parts; join them with llama-gguf-split --merge");
+  }
+}
+
+RopeScaling read_rope_scaling(const GgufFile& file, std::int64_t trained_length) {
+  const std::string where = file.path().string();
+  RopeScaling rope;
+  const auto kind = file.find_string("llama.rope.scaling.type").value_or("none");
+  const GgufTensor* divisors = file.find_tensor(kRopeDivisors);
+  if (kind == "linear" && divisors == nullptr) {
+    rope.kind = RopeKind::kLinear;
+    rope.factor = file.number("llama.rope.scaling.factor");
+    rope.original_length = trained_length;
+  } else if (kind != "none") {
     throw Error(ErrorKind::kModel, where +
-                                       ": expected plain rotary embedding, found the tensor "
-                                       "'rope_freqs.weight' of llama3 rope scaling, which is not "
-                                       "supported");
+                                       ": key 'llama.rope.scaling.type': expected none or linear "
+                                       "(the kinds that are known), found '" +
+                                       kind + "'" +
+                                       (divisors ? " beside the tensor 'rope_freqs.weight'" : ""));
+  } else if (divisors != nullptr) {
+    rope.kind = RopeKind::kDivisors;
+    rope.original_length = trained_length;
+    if (divisors->type != 0) {
+      throw Error(ErrorKind::kModel, where + ": tensor 'rope_freqs.weight': expected F32, found " +
+                                         ggml_type_name(divisors->type));
+    }
+    rope.divisors.resize(static_cast<std::size_t>(divisors->elements()));
+    file.read(*divisors, rope.divisors);
+  }
+  return rope;
+}
+
+// The vocabulary of the tokenizer and of the model are one: a file where they differ is put
+// together wrongly, and would give ids that no row of the embedding belongs to.
+void check_vocabulary(const GgufFile& file, std::int64_t rows) {
+  const auto expect_rows = [&](std::string_view key, std::int64_t found) {
+    if (found == rows) return;
+    throw Error(ErrorKind::kModel, file.path().string() +
+                                       ": tensor 'token_embd.weight': expected " +
+                                       std::to_string(found) + " rows, as key '" +
+                                       std::string(key) + "' says, found " + std::to_string(rows));
+  };
+  expect_rows("llama.vocab_size", file.find_integer("llama.vocab_size").value_or(rows));
+  constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
+  if (file.has(kTokens)) {
+    expect_rows(kTokens, static_cast<std::int64_t>(file.strings(kTokens).size()));
   }
 }
 
@@ -107,14 +147,14 @@ ModelConfig config_of(const GgufFile& file) {
                                        "(llama), found '" +
                                        config.architecture + "'");
   }
-  refuse_unsupported_keys(file);
+  refuse_unknown_keys(file);
   config.hidden_size = file.integer("llama.embedding_length");
   config.intermediate_size = file.integer("llama.feed_forward_length");
   config.n_layers = file.integer("llama.block_count");
   config.n_heads = file.integer("llama.attention.head_count");
   config.n_kv_heads = file.find_integer("llama.attention.head_count_kv").value_or(config.n_heads);
   config.trained_length = file.integer("llama.context_length");
-  config.rms_norm_eps = file.number("llama.attention.layer_norm_rms_epsilon");
+  config.norm_eps = file.number("llama.attention.layer_norm_rms_epsilon");
   config.rope_theta = file.find_number("llama.rope.freq_base").value_or(10000.0);
   const GgufTensor* embedding = file.find_tensor("token_embd.weight");
   if (embedding == nullptr || embedding->ne.size() != 2) {
@@ -122,9 +162,12 @@ ModelConfig config_of(const GgufFile& file) {
                                        (embedding ? "another shape" : "no such tensor"));
   }
   config.vocab_size = embedding->ne[1];
+  check_vocabulary(file, config.vocab_size);
   config.head_dim = file.find_integer("llama.attention.key_length")
                         .value_or(config.n_heads > 0 ? config.hidden_size / config.n_heads : 0);
+  config.rope = read_rope_scaling(file, config.trained_length);
   config.attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
+  config.attention_out_bias = file.find_tensor("blk.0.attn_output.bias") != nullptr;
   config.mlp_bias = file.find_tensor("blk.0.ffn_gate.bias") != nullptr;
   config.tied_embeddings = file.find_tensor("output.weight") == nullptr;
   check_model_config(config, where);
@@ -141,8 +184,10 @@ ModelConfig config_of(const GgufFile& file) {
 class GgufCheckpoint final : public Checkpoint {
  public:
   explicit GgufCheckpoint(const std::filesystem::path& path)
-      : file_(path), config_(config_of(file_)) {
-    for (const GgufTensor& tensor : file_.tensors()) add(tensor);
+      : file_(path), config_(config_of(file_)), generation_(generation_defaults_of(file_)) {
+    for (const GgufTensor& tensor : file_.tensors()) {
+      if (tensor.name != kRopeDivisors) add(tensor);  // part of the configuration
+    }
     std::ranges::sort(tensors_, {}, &TensorInfo::name);
   }
 
@@ -150,6 +195,7 @@ class GgufCheckpoint final : public Checkpoint {
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   std::vector<std::filesystem::path> files() const override { return {file_.path()}; }
   std::string label() const override { return file_.path().string(); }
+  GenerationDefaults generation_defaults() const override { return generation_; }
 
   void read(std::string_view name, std::span<float> out) const override {
     const TensorInfo& tensor = info(name);
@@ -221,6 +267,7 @@ class GgufCheckpoint final : public Checkpoint {
 
   GgufFile file_;
   ModelConfig config_;
+  GenerationDefaults generation_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, Source, std::less<>> sources_;
 };

@@ -234,9 +234,12 @@ GgufContents parse_gguf(std::span<const std::byte> bytes, std::string_view where
   cursor.value<std::uint32_t>("magic");
   GgufContents contents;
   contents.version = cursor.value<std::uint32_t>("version");
+  if (contents.version != 0 && (contents.version & 0xffffU) == 0) {
+    cursor.fail("expected a little-endian GGUF file, found a big-endian one; convert it again");
+  }
   if (contents.version != 2 && contents.version != 3) {
-    cursor.fail("expected GGUF version 2 or 3, little-endian, found version " +
-                std::to_string(contents.version) + "; convert the file with a current llama.cpp");
+    cursor.fail("expected GGUF version 2 or 3, found version " + std::to_string(contents.version) +
+                "; convert the file with a current llama.cpp");
   }
   const auto n_tensors = cursor.count(kMinTensorBytes, "tensor count");
   const auto n_keys = cursor.count(kMinMetadataBytes, "metadata count");

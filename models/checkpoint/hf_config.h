@@ -3,14 +3,19 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "models/checkpoint/model_config.h"
 
 namespace lethe::models {
 
-/// Reads a config.json of model_type "llama". Absent members take the defaults of transformers.
-/// Throws Error(kModel) for another model type, rope scaling, activation or quantisation than those
-/// supported, naming what was found and what exists.
+/// Reads a config.json. Absent members take the defaults that transformers gives the family.
+/// Throws Error(kModel) for a model_type, rope scaling, activation or quantisation that is not
+/// known, naming what was found and what exists. What is known need not be supported by a decoder:
+/// see require_supported().
 ModelConfig read_hf_config(const std::filesystem::path& path);
+
+/// The same from the text of the file; `where` names it in errors.
+ModelConfig parse_hf_config(std::string_view text, std::string_view where);
 
 }  // namespace lethe::models

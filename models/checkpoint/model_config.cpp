@@ -17,7 +17,59 @@ void expect(bool condition, std::string_view where, const std::string& message) 
   if (!condition) throw Error(ErrorKind::kModel, std::string(where) + ": " + message);
 }
 
+void expect_positive(std::string_view where, const std::string& name, double value) {
+  expect(std::isfinite(value) && value > 0, where,
+         name + ": expected a positive number, found " + std::to_string(value));
+}
+
+void check_rotation(const ModelConfig& config, std::string_view where) {
+  expect_positive(where, "rope theta", config.rope_theta);
+  expect(config.partial_rotary > 0 && config.partial_rotary <= 1, where,
+         "rotated share of a head: expected a number above 0, at most 1, found " +
+             std::to_string(config.partial_rotary));
+  expect(config.rotary_dim() >= 2 && config.rotary_dim() % 2 == 0, where,
+         "expected an even number of rotated dimensions of a head (rotary embedding turns pairs), "
+         "found " +
+             std::to_string(config.rotary_dim()) + " of " + std::to_string(config.head_dim));
+  const RopeScaling& rope = config.rope;
+  if (rope.kind == RopeKind::kPlain) return;
+  expect_positive(where, "rope scaling: factor", rope.factor);
+  expect(rope.original_length >= 1 && rope.original_length <= kLargestExtent, where,
+         "rope scaling: original length: expected 1 to 2^30, found " +
+             std::to_string(rope.original_length));
+  expect_positive(where, "rope scaling: low_freq_factor", rope.low_freq_factor);
+  expect_positive(where, "rope scaling: high_freq_factor", rope.high_freq_factor);
+  expect(rope.kind != RopeKind::kLlama3 || rope.high_freq_factor > rope.low_freq_factor, where,
+         "rope scaling: expected a high_freq_factor above low_freq_factor, found " +
+             std::to_string(rope.high_freq_factor) + " and " +
+             std::to_string(rope.low_freq_factor));
+  expect_positive(where, "rope scaling: beta_fast", rope.beta_fast);
+  expect_positive(where, "rope scaling: beta_slow", rope.beta_slow);
+  for (const auto& optional : {rope.attention_factor, rope.mscale, rope.mscale_all_dim}) {
+    expect(!optional || (std::isfinite(*optional) && *optional >= 0), where,
+           "rope scaling: expected attention_factor and mscale from 0 on, found " +
+               std::to_string(optional.value_or(0)));
+  }
+  const auto pairs = static_cast<std::size_t>(config.rotary_dim() / 2);
+  expect(rope.kind != RopeKind::kDivisors || rope.divisors.size() == pairs, where,
+         "rope scaling: expected " + std::to_string(pairs) + " divisors of frequencies, found " +
+             std::to_string(rope.divisors.size()));
+  for (const float divisor : rope.divisors) {
+    expect_positive(where, "rope scaling: divisor", static_cast<double>(divisor));
+  }
+}
+
 }  // namespace
+
+std::int64_t ModelConfig::rotary_dim() const {
+  if (positions != PositionKind::kRotary) return 0;
+  return static_cast<std::int64_t>(static_cast<double>(head_dim) * partial_rotary);
+}
+
+std::optional<std::int64_t> ModelConfig::window_of_layer(std::int64_t layer) const {
+  const bool slides = sliding_layers.empty() || sliding_layers.at(static_cast<std::size_t>(layer));
+  return slides ? sliding_window : std::nullopt;
+}
 
 void check_model_config(const ModelConfig& config, std::string_view where) {
   const std::array<std::pair<const char*, std::int64_t>, 8> extents = {{
@@ -34,17 +86,66 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
     expect(value >= 1 && value <= kLargestExtent, where,
            std::string(name) + ": expected 1 to 2^30, found " + std::to_string(value));
   }
+  expect(config.n_layers <= kMostLayers, where,
+         "number of layers: expected at most " + std::to_string(kMostLayers) + ", found " +
+             std::to_string(config.n_layers));
   expect(config.n_heads % config.n_kv_heads == 0, where,
          "expected a number of attention heads that is a multiple of the key-value heads, found " +
              std::to_string(config.n_heads) + " and " + std::to_string(config.n_kv_heads));
-  expect(config.head_dim % 2 == 0, where,
-         "expected an even head dimension (rotary embedding turns pairs), found " +
-             std::to_string(config.head_dim));
-  expect(std::isfinite(config.rope_theta) && config.rope_theta > 0, where,
-         "rope theta: expected a positive number, found " + std::to_string(config.rope_theta));
-  expect(std::isfinite(config.rms_norm_eps) && config.rms_norm_eps >= 0, where,
-         "RMS norm epsilon: expected zero or a positive number, found " +
-             std::to_string(config.rms_norm_eps));
+  expect(
+      std::isfinite(config.norm_eps) && config.norm_eps >= 0, where,
+      "norm epsilon: expected zero or a positive number, found " + std::to_string(config.norm_eps));
+  if (config.positions == PositionKind::kRotary) check_rotation(config, where);
+  const std::int64_t window = config.sliding_window.value_or(1);
+  expect(window >= 1 && window <= kLargestExtent, where,
+         "sliding window: expected 1 to 2^30, found " + std::to_string(window));
+  expect(config.sliding_layers.empty() ||
+             config.sliding_layers.size() == static_cast<std::size_t>(config.n_layers),
+         where,
+         "expected one attention type for each of " + std::to_string(config.n_layers) +
+             " layers, found " + std::to_string(config.sliding_layers.size()));
+  expect(
+      config.embedding_size >= 0 && config.embedding_size <= kLargestExtent, where,
+      "width of the embedding: expected 1 to 2^30, found " + std::to_string(config.embedding_size));
+  expect(config.token_types >= 0 && config.token_types <= kLargestExtent, where,
+         "number of token types: expected 0 to 2^30, found " + std::to_string(config.token_types));
+  const std::array<std::pair<const char*, std::optional<double>>, 3> caps = {{
+      {"query_pre_attn_scalar", config.query_pre_attn_scalar},
+      {"soft cap of attention scores", config.attention_softcap},
+      {"soft cap of logits", config.final_softcap},
+  }};
+  for (const auto& [name, value] : caps) {
+    if (value) expect_positive(where, name, *value);
+  }
+}
+
+void require_supported(const ModelConfig& config, std::string_view where) {
+  const std::string model = config.architecture + " model";
+  expect(config.architecture == "llama" || config.architecture == "mistral", where,
+         "a " + model +
+             ": its configuration can be read, but this version has no decoder for it; decoders "
+             "exist for llama, mistral");
+  expect(config.rope.kind == RopeKind::kPlain, where,
+         "expected plain rotary embedding (the only kind this version computes), found rope "
+         "scaling of kind " +
+             std::string(to_string(config.rope.kind)));
+  expect(config.partial_rotary == 1.0, where,
+         "expected rotary embedding of whole heads, found a rotated share of " +
+             std::to_string(config.partial_rotary) + ", which is not supported for a " + model);
+  expect(config.activation == Activation::kSilu, where,
+         "expected activation silu (the only one supported for a " + model + "), found " +
+             std::string(to_string(config.activation)));
+}
+
+std::string_view to_string(RopeKind kind) {
+  constexpr std::array<std::string_view, 6> kNames = {
+      "default", "linear", "dynamic", "llama3", "yarn", "llama3 (divisors of a GGUF file)"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view to_string(Activation activation) {
+  constexpr std::array<std::string_view, 4> kNames = {"silu", "gelu", "gelu_tanh", "relu"};
+  return kNames[static_cast<std::size_t>(activation)];
 }
 
 }  // namespace lethe::models

@@ -40,7 +40,7 @@ RotaryTable Decoder::moved(const RotaryTable& table) const {
 }
 
 at::Tensor Decoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
-  return arithmetic_->rms_norm(x, weight, config_.rms_norm_eps);
+  return arithmetic_->rms_norm(x, weight, config_.norm_eps);
 }
 
 at::Tensor Decoder::product(const at::Tensor& x, const at::Tensor& weight,

@@ -67,8 +67,8 @@ std::vector<Place> places(const ModelConfig& c, const Precision& precision,
           {{attention + "q_proj.bias", {q}},
            {attention + "k_proj.bias", {kv}},
            {attention + "v_proj.bias", {kv}}});
-      add(w.out_bias, vector, {{attention + "o_proj.bias", {h}}});
     }
+    if (c.attention_out_bias) add(w.out_bias, vector, {{attention + "o_proj.bias", {h}}});
     add(w.mlp_norm, vector, {{layer + "post_attention_layernorm.weight", {h}}});
     add(w.gate_up, matrix, {{mlp + "gate_proj.weight", {f, h}}, {mlp + "up_proj.weight", {f, h}}});
     add(w.down, matrix, {{mlp + "down_proj.weight", {h, f}}});
@@ -145,10 +145,7 @@ Precision precision_of(DType dtype) {
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
                                     const WeightSharing& sharing, at::Device device) {
   const ModelConfig& config = checkpoint.config();
-  if (config.architecture != "llama" && config.architecture != "mistral") {
-    throw Error(ErrorKind::kModel, checkpoint.label() + ": architecture '" + config.architecture +
-                                       "' has no decoder here; known: llama, mistral");
-  }
+  require_supported(config, checkpoint.label());
   LETHE_ASSERT(!sharing.blobs || !sharing.weights_sha256.empty(),
                "shared weights need a hash that tells checkpoints apart");
   DecoderWeights weights;

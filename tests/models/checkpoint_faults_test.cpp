@@ -106,7 +106,7 @@ TEST_CASE("claimed counts, lengths and offsets never decide an allocation") {
   const std::uint64_t huge = std::numeric_limits<std::uint64_t>::max();
   refused(0, std::uint32_t{0x46554748}, "expected a GGUF file");
   refused(4, std::uint32_t{1}, "found version 1");
-  refused(4, std::uint32_t{0x03000000}, "little-endian");
+  refused(4, std::uint32_t{0x03000000}, "found a big-endian one");
   refused(8, huge, "tensor count");
   refused(16, huge, "metadata count");
   refused(24, huge, "key 0");

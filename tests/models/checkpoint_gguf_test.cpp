@@ -11,6 +11,7 @@
 #include "models/checkpoint/gguf.h"
 #include "models/checkpoint/safetensors.h"
 #include "tests/models/file_support.h"
+#include "tests/models/gguf_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -146,7 +147,7 @@ TEST_CASE("the default model is presented in Hugging Face terms") {
   CHECK(config.head_dim == 64);
   CHECK(config.trained_length == 8192);
   CHECK(config.rope_theta == 100000.0);
-  CHECK(config.rms_norm_eps == static_cast<double>(1e-5F));
+  CHECK(config.norm_eps == static_cast<double>(1e-5F));
   CHECK(config.tied_embeddings);
   CHECK_FALSE(config.attention_bias);
   CHECK_FALSE(config.mlp_bias);
@@ -196,6 +197,87 @@ TEST_CASE("the storage variants of the tiny llama agree within their precision")
       }
     }
   }
+}
+
+TEST_CASE("version 2 of GGUF reads as version 3 does") {
+  const test::TempDir dir;
+  const auto source = test::golden("gguf/tiny_llama_mixed.gguf");
+  std::string bytes = test::bytes_of(source);
+  test::overwrite(bytes, 4, std::uint32_t{2});
+  test::write_bytes(dir / "v2.gguf", bytes);
+  CHECK(GgufFile(dir / "v2.gguf").version() == 2);
+  const auto older = open_checkpoint(dir / "v2.gguf");
+  const auto newer = open_checkpoint(source);
+  CHECK(older->config() == newer->config());
+  REQUIRE(older->tensors().size() == newer->tensors().size());
+  for (const TensorInfo& tensor : newer->tensors()) {
+    CHECK(values_of(*older, tensor.name) == values_of(*newer, tensor.name));
+  }
+}
+
+/// A llama of one layer, heads of 8 and a vocabulary of 3; tensors that nobody reads are left out.
+test::GgufWriter small_llama() {
+  return test::GgufWriter()
+      .text("general.architecture", "llama")
+      .uint32("llama.embedding_length", 16)
+      .uint32("llama.feed_forward_length", 32)
+      .uint32("llama.block_count", 1)
+      .uint32("llama.attention.head_count", 2)
+      .uint32("llama.context_length", 64)
+      .float32("llama.attention.layer_norm_rms_epsilon", 1e-5F)
+      .tensor("token_embd.weight", {16, 3}, std::vector<float>(48, 0.5F));
+}
+
+TEST_CASE("rope scaling of a GGUF file is read, or refused by name") {
+  const test::TempDir dir;
+  const auto open = [&](const test::GgufWriter& writer) {
+    test::write_bytes(dir / "x.gguf", writer.bytes());
+    return open_checkpoint(dir / "x.gguf");
+  };
+  const auto refused = [&](const test::GgufWriter& writer, const std::string& expected) {
+    const std::string message = test::error_of(ErrorKind::kModel, [&] { open(writer); });
+    INFO(message);
+    CHECK(message.find(expected) != std::string::npos);
+  };
+  CHECK(open(small_llama())->config().rope == RopeScaling());
+
+  auto linear = small_llama();
+  linear.text("llama.rope.scaling.type", "linear").float32("llama.rope.scaling.factor", 4.0F);
+  RopeScaling expected;
+  expected.kind = RopeKind::kLinear;
+  expected.factor = 4;
+  expected.original_length = 64;
+  CHECK(open(linear)->config().rope == expected);
+
+  auto divided = small_llama();
+  divided.tensor("rope_freqs.weight", {4}, {1, 1, 2, 8});
+  const auto llama3 = open(divided);
+  CHECK(llama3->config().rope.kind == RopeKind::kDivisors);
+  CHECK(llama3->config().rope.divisors == std::vector<float>{1, 1, 2, 8});
+  CHECK(llama3->tensors().size() == 1);  // the divisors are configuration
+  CHECK_THROWS_AS(require_supported(llama3->config(), "x"), Error);
+
+  refused(small_llama().tensor("rope_freqs.weight", {5}, {1, 1, 2, 8, 8}),
+          "expected 4 divisors of frequencies, found 5");
+  refused(small_llama().tensor("rope_freqs.weight", {4}, {1, 1, 0, 8}), "divisor: expected a");
+  refused(small_llama().text("llama.rope.scaling.type", "yarn"), "found 'yarn'");
+  refused(linear.tensor("rope_freqs.weight", {4}, {1, 1, 2, 8}), "beside the tensor");
+  refused(small_llama().uint32("split.count", 3), "one of 3 parts");
+}
+
+TEST_CASE("vocabulary and embedding of different size are found when a GGUF file is opened") {
+  const test::TempDir dir;
+  const auto refused = [&](const test::GgufWriter& writer, const std::string& expected) {
+    test::write_bytes(dir / "x.gguf", writer.bytes());
+    const std::string message =
+        test::error_of(ErrorKind::kModel, [&] { open_checkpoint(dir / "x.gguf"); });
+    INFO(message);
+    CHECK(message.find(expected) != std::string::npos);
+  };
+  refused(small_llama().uint32("llama.vocab_size", 4),
+          "'token_embd.weight': expected 4 rows, as key 'llama.vocab_size' says, found 3");
+  refused(small_llama().texts("tokenizer.ggml.tokens", {"a", "b"}),
+          "expected 2 rows, as key 'tokenizer.ggml.tokens' says, found 3");
 }
 
 TEST_CASE("metadata getters check the type") {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "models/checkpoint/checkpoint.h"
-#include "models/checkpoint/hf_config.h"
 #include "models/checkpoint/safetensors.h"
 #include "tests/models/file_support.h"
 #include "tests/support/catch.h"
@@ -25,14 +24,6 @@ std::string safetensors(std::string_view header, std::string_view data) {
 
 std::string open_error(const fs::path& path) {
   return test::error_of(ErrorKind::kModel, [&] { SafetensorsFile file(path); });
-}
-
-constexpr const char* kConfig = R"({"model_type": "llama", "vocab_size": 200, "hidden_size": 32,
-  "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4)";
-
-std::string config_error(const test::TempDir& dir, const std::string& rest) {
-  test::write_bytes(dir / "config.json", kConfig + rest);
-  return test::error_of(ErrorKind::kModel, [&] { read_hf_config(dir / "config.json"); });
 }
 
 TEST_CASE("the tiny checkpoints load with both spellings of config.json") {
@@ -82,49 +73,6 @@ TEST_CASE("16-bit checkpoints widen to float32") {
       REQUIRE(std::abs(values[i] - expected[i]) <= 0x1p-8F * std::abs(expected[i]) + 0x1p-24F);
     }
   }
-}
-
-TEST_CASE("absent members of config.json take the defaults of transformers") {
-  const test::TempDir dir;
-  test::write_bytes(dir / "config.json", std::string(kConfig) + R"(, "head_dim": null,
-      "rope_scaling": null, "num_key_value_heads": null})");
-  const ModelConfig config = read_hf_config(dir / "config.json");
-  CHECK(config.n_kv_heads == 4);
-  CHECK(config.head_dim == 8);
-  CHECK(config.trained_length == 2048);
-  CHECK(config.rms_norm_eps == 1e-6);
-  CHECK(config.rope_theta == 10000.0);
-  CHECK_FALSE(config.tied_embeddings);
-  test::write_bytes(dir / "config.json", std::string(kConfig) + R"(,
-      "rope_scaling": {"type": "default"}, "rope_parameters": {"rope_theta": 5e5}})");
-  CHECK(read_hf_config(dir / "config.json").rope_theta == 500000.0);
-}
-
-TEST_CASE("unsupported or impossible configurations are refused by name") {
-  const test::TempDir dir;
-  const auto has = [&](const std::string& rest, const std::string& expected) {
-    const std::string message = config_error(dir, rest);
-    INFO(message);
-    CHECK(message.find(expected) != std::string::npos);
-    CHECK(message.find("config.json") != std::string::npos);
-  };
-  has(R"(, "rope_scaling": {"rope_type": "yarn", "factor": 2.0}})", "found \"yarn\"");
-  has(R"(, "rope_scaling": {"type": "linear", "factor": 2.0}})", "found \"linear\"");
-  has(R"(, "rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}})", "found \"llama3\"");
-  has(R"(, "rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor");
-  has(R"(, "hidden_act": "gelu"})", "found \"gelu\"");
-  has(R"(, "quantization_config": {"bits": 4}})", "quantised checkpoint");
-  has(R"(, "num_key_value_heads": 3})", "multiple of the key-value heads");
-  has(R"(, "head_dim": 7})", "even head dimension");
-  has(R"(, "head_dim": "8"})", "expected an integer");
-  has(R"(, "rope_theta": -1.0})", "rope theta");
-  has(R"(, "max_position_embeddings": 0})", "trained length");
-  has(R"(, "num_attention_heads": 0})", "attention heads");
-  has("", "not valid JSON");
-  test::write_bytes(dir / "config.json", R"({"model_type": "mamba"})");
-  const auto message =
-      test::error_of(ErrorKind::kModel, [&] { read_hf_config(dir / "config.json"); });
-  CHECK(message.find("(\"llama\", \"mistral\"), found \"mamba\"") != std::string::npos);
 }
 
 TEST_CASE("typed reading of safetensors arrays") {

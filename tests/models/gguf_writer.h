@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing small GGUF files without tensors, for tests.
+// Writing small GGUF files, for tests.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace lethe::test {
 
-/// Metadata of a GGUF file; bytes() is the whole file.
+/// Metadata and float32 tensors of a GGUF file; bytes() is the whole file.
 class GgufWriter {
  public:
   GgufWriter& text(std::string_view key, std::string_view value) {
@@ -19,6 +19,11 @@ class GgufWriter {
   }
   GgufWriter& uint32(std::string_view key, std::uint32_t value) {
     start(key, 4);
+    append(value);
+    return *this;
+  }
+  GgufWriter& float32(std::string_view key, float value) {
+    start(key, 6);
     append(value);
     return *this;
   }
@@ -42,13 +47,34 @@ class GgufWriter {
     return *this;
   }
 
+  /// `ne`: extents, fastest first.
+  GgufWriter& tensor(std::string_view name, const std::vector<std::uint64_t>& ne,
+                     const std::vector<float>& values) {
+    tensors_.push_back({std::string(name), ne, values});
+    return *this;
+  }
+
   std::string bytes() const {
-    GgufWriter head;
-    head.body_ = "GGUF";
-    head.append(std::uint32_t{3});
-    head.append(std::uint64_t{0});
-    head.append(n_keys_);
-    return head.body_ + body_;
+    GgufWriter file;
+    file.body_ = "GGUF";
+    file.append(std::uint32_t{3});
+    file.append(std::uint64_t{tensors_.size()});
+    file.append(n_keys_);
+    file.body_ += body_;
+    std::uint64_t offset = 0;
+    for (const Tensor& tensor : tensors_) {
+      file.append_text(tensor.name);
+      file.append(static_cast<std::uint32_t>(tensor.ne.size()));
+      for (const std::uint64_t extent : tensor.ne) file.append(extent);
+      file.append(std::uint32_t{0});  // F32
+      file.append(offset);
+      offset += (tensor.values.size() * 4 + kAlignment - 1) / kAlignment * kAlignment;
+    }
+    for (const Tensor& tensor : tensors_) {
+      file.align();
+      for (const float value : tensor.values) file.append(value);
+    }
+    return file.body_;
   }
 
  private:
@@ -66,8 +92,18 @@ class GgufWriter {
     append(type);
   }
 
+  void align() { body_.resize((body_.size() + kAlignment - 1) / kAlignment * kAlignment); }
+
+  struct Tensor {
+    std::string name;
+    std::vector<std::uint64_t> ne;
+    std::vector<float> values;
+  };
+  static constexpr std::size_t kAlignment = 32;
+
   std::string body_;
   std::uint64_t n_keys_ = 0;
+  std::vector<Tensor> tensors_;
 };
 
 }  // namespace lethe::test
