@@ -59,11 +59,21 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   if (known != models_.end()) return known->second;
   const auto resolved = resolve_model(name);
   const auto checkpoint = models::open_checkpoint(resolved.path);
+  // What no decoder computes ends here, before a plan is made of it.
+  models::require_supported(checkpoint->config(), checkpoint->label());
   grid::ModelEntry entry;
   entry.name = resolved.name;
   entry.path = std::filesystem::absolute(resolved.path).string();
   const auto& config = checkpoint->config();
   entry.trained_length = config.trained_length;
+  const auto n_tokens = tokenizer(entry.path).vocab_size();
+  if (n_tokens > config.vocab_size) {
+    throw Error(ErrorKind::kModel, checkpoint->label() +
+                                       ": expected a tokenizer of at most as many tokens as the "
+                                       "embedding has rows, " +
+                                       std::to_string(config.vocab_size) + ", found " +
+                                       std::to_string(n_tokens));
+  }
   entry.kv_numbers = 2 * config.n_layers * config.n_kv_heads * config.head_dim;
   entry.sliding_window = config.sliding_window;
   entry.identity = {{"weights_sha256", resolved.weights_sha256},

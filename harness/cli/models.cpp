@@ -16,24 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One file: its SHA-256. Several (a Hugging Face folder): SHA-256 over names and hashes.
-std::string weights_sha256(const fs::path& path) {
-  if (!fs::is_directory(path)) return sha256_file_cached(path);
-  std::string list;
-  for (const auto& file : models::open_checkpoint(path)->files()) {
-    list += file.filename().string() + " " + sha256_file_cached(file) + "\n";
-  }
-  list += "config.json " + sha256_file_cached(path / "config.json") + "\n";
-  return sha256_hex(list);
-}
-
 std::string custom_name(const fs::path& path) {
   const auto name = path.filename().empty() ? path.parent_path().filename() : path.filename();
   return "custom:" + name.string();
 }
 
 ResolvedModel named_by_content(const fs::path& path, const std::vector<RegisteredModel>& models) {
-  const std::string sha256 = weights_sha256(path);
+  const std::string sha256 = weights_sha256(path, Hashing::kRemembered);
   for (const auto& model : models) {
     if (model.sha256 == sha256) return {model.name, path, sha256};
   }
@@ -58,9 +47,9 @@ ResolvedModel resolve_registered(const RegisteredModel& model,
                                             ? ""
                                             : ", or set " + model.path_variable + " to your own"));
   }
-  const std::string sha256 = weights_sha256(model.path);
+  const std::string sha256 = weights_sha256(model.path, Hashing::kRemembered);
   // Before complaining, look at the bytes and not at what was remembered of them.
-  if (sha256 != model.sha256 && sha256_file(model.path) != model.sha256) {
+  if (sha256 != model.sha256 && weights_sha256(model.path, Hashing::kRead) != model.sha256) {
     throw Error(ErrorKind::kModel, "model " + model.name + ": " + model.path.string() +
                                        " has SHA-256 " + sha256 + ", expected " + model.sha256 +
                                        "; the file is damaged or another one: delete it and run "
@@ -76,6 +65,16 @@ bool RegisteredModel::given_by_variable() const {
   return given && *given && fs::exists(given);
 }
 
+std::string weights_sha256(const fs::path& path, Hashing hashing) {
+  const auto hash = hashing == Hashing::kRead ? sha256_file : sha256_file_cached;
+  if (!fs::is_directory(path)) return hash(path);
+  std::string list;
+  for (const auto& file : models::checkpoint_files(path)) {
+    list += file.filename().string() + " " + hash(file) + "\n";
+  }
+  return sha256_hex(list);
+}
+
 std::vector<RegisteredModel> registered_models() {
   const auto file = root_folder() / "data" / "models.json";
   const auto value = read_json_file(file, ErrorKind::kConfig);
@@ -85,8 +84,8 @@ std::vector<RegisteredModel> registered_models() {
     ObjectReader model(entry, file.string() + ": models", ErrorKind::kConfig);
     models.push_back({model.string("name"), model.string("title"),
                       root_folder() / model.string("path"), model.string("path_variable", ""),
-                      model.string("sha256"), model.string("licence"), model.string("source")});
-    model.integer("bytes");
+                      model.string("sha256"), model.integer("bytes"), model.string("licence"),
+                      model.string("source")});
     model.finish();
   }
   reader.finish();

@@ -17,6 +17,7 @@ struct RegisteredModel {
   std::filesystem::path path;  ///< absolute
   std::string path_variable;   ///< environment variable that points elsewhere; may be empty
   std::string sha256;          ///< of the weights the name stands for
+  std::int64_t bytes = 0;      ///< of that file
   std::string licence;
   std::string source;
 
@@ -30,6 +31,17 @@ struct ResolvedModel {
   std::filesystem::path path;
   std::string weights_sha256;
 };
+
+/// Where hashes of files come from.
+enum class Hashing {
+  kRemembered,  ///< the user's cache, for files that are what they were when they were hashed
+  kRead,        ///< every byte, now
+};
+
+/// SHA-256 of the weights at a path. One file: its own. A Hugging Face folder: over the names and
+/// hashes of its config.json, index and weights. Damaged weights have a hash too. Throws
+/// Error(kModel) when a file of the folder is missing, Error(kData) when one cannot be read.
+std::string weights_sha256(const std::filesystem::path& path, Hashing hashing);
 
 /// Throws Error(kConfig) when data/models.json is malformed.
 std::vector<RegisteredModel> registered_models();

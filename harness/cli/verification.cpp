@@ -125,11 +125,13 @@ void check_samples(const store::RunStore& store, const store::CellRecord& cell, 
 /// What is wrong with the file that stands where a registered model should; empty when nothing is.
 std::string wrong_file(const std::string& name) {
   for (const auto& known : registered_models()) {
-    if (known.name != name || known.given_by_variable() || !fs::is_regular_file(known.path))
-      continue;
-    const std::string found = sha256_file(known.path);
-    if (found != known.sha256) {
+    if (known.name != name || known.given_by_variable() || !fs::exists(known.path)) continue;
+    try {
+      const std::string found = weights_sha256(known.path, Hashing::kRead);
+      if (found == known.sha256) continue;
       return known.path.string() + " has SHA-256 " + found + ", expected " + known.sha256;
+    } catch (const Error& error) {
+      return error.what();
     }
   }
   return "";
@@ -146,14 +148,18 @@ FileCheck check_model(const std::string& name, const json::value& identity, cons
     return check;
   }
   try {
-    auto entry = catalogue.model(*found);
-    // Hashes of large files are remembered; here the bytes count.
-    if (fs::is_regular_file(entry.path)) {
-      entry.identity["weights_sha256"] = sha256_file(entry.path);
+    // Hashes of large files are remembered; here the bytes count. They are compared before the
+    // opening: a file that is damaged may not open.
+    const auto path = fs::absolute(resolve_model(*found).path);
+    const json::value hash(weights_sha256(path, Hashing::kRead));
+    auto unequal = differences(identity.at("weights_sha256"), hash, "weights_sha256");
+    if (unequal.empty()) {
+      auto entry = catalogue.model(*found);
+      entry.identity["weights_sha256"] = hash;
+      unequal = differences(identity, entry.identity);
     }
-    const auto unequal = differences(identity, entry.identity);
     check.state = unequal.empty() ? FileCheck::State::kSame : FileCheck::State::kDiffers;
-    check.detail = unequal.empty() ? entry.path : join(unequal, "; ");
+    check.detail = unequal.empty() ? path.string() : join(unequal, "; ");
   } catch (const Error& error) {
     check.detail = error.what();
   }

@@ -71,4 +71,9 @@ std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& path) {
   return open_gguf_checkpoint(path);
 }
 
+std::vector<std::filesystem::path> checkpoint_files(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) return hf_checkpoint_files(path);
+  return {path};
+}
+
 }  // namespace lethe::models

@@ -42,7 +42,7 @@ class Checkpoint {
   virtual void read(std::string_view name, std::span<float> out) const = 0;
   /// Throws Error(kModel) unless the tensor exists with exactly this shape.
   void expect_shape(std::string_view name, std::span<const std::int64_t> shape) const;
-  /// The files that weights and configuration come from, for hashing, in a fixed order.
+  /// The files that weights and configuration come from, in a fixed order.
   virtual std::vector<std::filesystem::path> files() const = 0;
   /// Path given by the user, for messages.
   virtual std::string label() const = 0;
@@ -52,5 +52,9 @@ class Checkpoint {
 /// model.safetensors.index.json names).
 /// Throws Error(kModel) that says what was expected and found.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& path);
+
+/// What files() gives, without opening the weights: damaged ones can still be hashed. Throws
+/// Error(kModel) when one of them is missing.
+std::vector<std::filesystem::path> checkpoint_files(const std::filesystem::path& path);
 
 }  // namespace lethe::models

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "harness/base/error.h"
@@ -47,6 +49,44 @@ fs::path expect_file(const fs::path& folder, const char* name) {
   return path;
 }
 
+/// What the folder consists of.
+struct FolderFiles {
+  fs::path config;
+  std::optional<fs::path> index_path;  ///< of a sharded checkpoint
+  ShardIndex index;
+  std::vector<fs::path> weights;
+
+  std::vector<fs::path> all() const {
+    std::vector<fs::path> files = {config};
+    if (index_path) files.push_back(*index_path);
+    files.insert(files.end(), weights.begin(), weights.end());
+    return files;
+  }
+};
+
+FolderFiles find_files(const fs::path& folder) {
+  FolderFiles files;
+  files.config = expect_file(folder, kConfigName);
+  // transformers prefers the single file too.
+  if (fs::is_regular_file(folder / kWeightsName) || !fs::is_regular_file(folder / kIndexName)) {
+    files.weights.push_back(expect_file(folder, kWeightsName));
+    return files;
+  }
+  files.index_path = folder / kIndexName;
+  const std::string where = files.index_path->string();
+  files.index = parse_shard_index(read_file(*files.index_path, ErrorKind::kModel), where);
+  std::set<std::string> names;
+  for (const auto& [tensor, name] : files.index) names.insert(name);
+  for (const std::string& name : names) {
+    if (!fs::is_regular_file(folder / name)) {
+      throw Error(ErrorKind::kModel, where + ": expected the file " + name +
+                                         " that it names, found none; fetch it again");
+    }
+    files.weights.push_back(folder / name);
+  }
+  return files;
+}
+
 /// Names of a model's embedding matrix, with and without the prefix of its head's class.
 constexpr std::array<std::string_view, 7> kEmbeddings = {
     "model.embed_tokens.weight",
@@ -61,36 +101,28 @@ constexpr std::array<std::string_view, 7> kEmbeddings = {
 class HfCheckpoint final : public Checkpoint {
  public:
   explicit HfCheckpoint(const fs::path& folder)
-      : folder_(folder), config_(read_hf_config(expect_file(folder, kConfigName))) {
-    generation_ = read_generation_defaults(folder);
-    // transformers prefers the single file too.
-    ShardIndex index;
-    if (!fs::is_regular_file(folder / kWeightsName) && fs::is_regular_file(folder / kIndexName)) {
-      index_ = folder / kIndexName;
-      index = open_shards();
-    } else {
-      shards_.emplace_back(expect_file(folder, kWeightsName));
-    }
-    for (const SafetensorsFile& shard : shards_) {
+      : folder_(folder),
+        files_(find_files(folder)),
+        config_(read_hf_config(files_.config)),
+        generation_(read_generation_defaults(folder)) {
+    shards_.reserve(files_.weights.size());
+    for (const fs::path& path : files_.weights) {
+      const SafetensorsFile& shard = shards_.emplace_back(path);
+      if (files_.index_path) expect_listed(shard);
       for (const auto& [name, entry] : shard.entries()) {
         tensors_.push_back({name, entry.shape, entry.dtype});
         shard_of_.emplace(name, &shard);
       }
     }
     std::ranges::sort(tensors_, {}, &TensorInfo::name);
-    expect_complete(index);
+    expect_complete();
     check_embedding();
   }
 
   const ModelConfig& config() const override { return config_; }
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   GenerationDefaults generation_defaults() const override { return generation_; }
-  std::vector<fs::path> files() const override {
-    std::vector<fs::path> files = {folder_ / kConfigName};
-    if (index_) files.push_back(*index_);
-    for (const SafetensorsFile& shard : shards_) files.push_back(shard.path());
-    return files;
-  }
+  std::vector<fs::path> files() const override { return files_.all(); }
   std::string label() const override { return folder_.string(); }
 
   void read(std::string_view name, std::span<float> out) const override {
@@ -100,42 +132,24 @@ class HfCheckpoint final : public Checkpoint {
   }
 
  private:
-  ShardIndex open_shards() {
-    const std::string where = index_->string();
-    ShardIndex index = parse_shard_index(read_file(*index_, ErrorKind::kModel), where);
-    std::set<std::string> names;
-    for (const auto& [tensor, file] : index) names.insert(file);
-    shards_.reserve(names.size());
-    for (const std::string& name : names) {
-      const fs::path path = folder_ / name;
-      if (!fs::is_regular_file(path)) {
-        throw Error(ErrorKind::kModel, where + ": expected the file " + name +
-                                           " that it names, found none; fetch it again");
-      }
-      shards_.emplace_back(path);
-      expect_listed(shards_.back(), name, index, where);
-    }
-    return index;
-  }
-
   // A tensor of a shard that the index places elsewhere, or nowhere, would be read or left out by
   // chance.
-  static void expect_listed(const SafetensorsFile& shard, const std::string& name,
-                            const ShardIndex& index, const std::string& where) {
+  void expect_listed(const SafetensorsFile& shard) const {
+    const std::string name = shard.path().filename().string();
     for (const auto& [tensor, entry] : shard.entries()) {
-      const auto listed = index.find(tensor);
-      if (listed != index.end() && listed->second == name) continue;
-      throw Error(ErrorKind::kModel,
-                  where + ": expected tensor '" + tensor + "' of " + name +
-                      " to be listed there, found " +
-                      (listed == index.end() ? "no entry" : "it under " + listed->second) +
-                      "; the files do not belong together");
+      const auto listed = files_.index.find(tensor);
+      const bool known = listed != files_.index.end();
+      if (known && listed->second == name) continue;
+      throw Error(ErrorKind::kModel, files_.index_path->string() + ": expected tensor '" + tensor +
+                                         "' of " + name + " to be listed there, found " +
+                                         (known ? "it under " + listed->second : "no entry") +
+                                         "; the files do not belong together");
     }
   }
 
   // What a shard holds is listed under it, so what is listed and in no shard is missing in its own.
-  void expect_complete(const ShardIndex& index) const {
-    for (const auto& [tensor, file] : index) {
+  void expect_complete() const {
+    for (const auto& [tensor, file] : files_.index) {
       if (has(tensor)) continue;
       throw Error(ErrorKind::kModel, (folder_ / file).string() + ": expected tensor '" + tensor +
                                          "', as " + kIndexName +
@@ -158,9 +172,9 @@ class HfCheckpoint final : public Checkpoint {
   }
 
   fs::path folder_;
+  FolderFiles files_;
   ModelConfig config_;
   GenerationDefaults generation_;
-  std::optional<fs::path> index_;
   std::vector<SafetensorsFile> shards_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, const SafetensorsFile*, std::less<>> shard_of_;
@@ -170,6 +184,10 @@ class HfCheckpoint final : public Checkpoint {
 
 std::unique_ptr<Checkpoint> open_hf_checkpoint(const fs::path& folder) {
   return std::make_unique<HfCheckpoint>(folder);
+}
+
+std::vector<fs::path> hf_checkpoint_files(const fs::path& folder) {
+  return find_files(folder).all();
 }
 
 }  // namespace lethe::models

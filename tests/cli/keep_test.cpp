@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "harness/base/json.h"
 #include "harness/base/text.h"
@@ -149,6 +150,45 @@ TEST_CASE("verify tells sound databases from others", "[cli][integration]") {
   const auto near = shell("lethe verify --db near.db --rerun --share 100 --json", folder.path());
   CHECK(json_of(near).at("rerun").at("within_noise") == 3);
   CHECK(near.code == 0);
+}
+
+TEST_CASE("verify finds a flipped byte of a model's file", "[cli][integration]") {
+  const TempDir folder;
+  const auto model = folder / "mine.gguf";
+  fs::copy_file(default_model(), model);
+  // Another byte in a text that decides nothing: not the registered model any more.
+  std::string bytes = read_file(model, ErrorKind::kData);
+  const auto text = bytes.find("general.name") + 12 + 4 + 8;
+  bytes[text] ^= 1;
+  write_file_atomically(model, bytes);
+  auto suite = kSuite;
+  suite.replace(suite.find("smollm2-135m"), 12, "mine.gguf");
+  suite.replace(suite.find("\"window\", "), 10, "");
+  write_file_atomically(folder / "tiny.json", suite);
+  const auto made = shell("lethe run tiny.json --db mine.db", folder.path());
+  CAPTURE(made.err);
+  REQUIRE(made.code == 0);
+  const std::string verify = "lethe verify --db mine.db --model mine.gguf";
+  CHECK_THAT(shell(verify, folder.path()).out, Contains("model custom:mine.gguf: same"));
+
+  // Deep in the weights, with size and time of modification as they were.
+  const auto time = fs::last_write_time(model);
+  bytes[bytes.size() - 5000] ^= 4;
+  {
+    std::fstream file(model, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(bytes.size() - 5000));
+    file.put(bytes[bytes.size() - 5000]);
+  }
+  fs::last_write_time(model, time);
+  const auto flipped = shell(verify, folder.path());
+  CAPTURE(flipped.out);
+  CHECK(flipped.code == 1);
+  CHECK_THAT(flipped.out, Contains("model custom:mine.gguf: differs (weights_sha256: "));
+  // A header that cannot be read any more is no reason to say nothing.
+  fs::resize_file(model, 1000);
+  const auto cut = shell(verify, folder.path());
+  CHECK(cut.code == 1);
+  CHECK_THAT(cut.out, Contains("model custom:mine.gguf: differs (weights_sha256: "));
 }
 
 TEST_CASE("verify says what is not at hand", "[cli][integration]") {

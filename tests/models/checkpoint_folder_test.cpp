@@ -58,10 +58,22 @@ TEST_CASE("a sharded checkpoint equals the one in a single file") {
     CHECK_NOTHROW(sharded->expect_shape(tensor.name, tensor.shape));
     CHECK(values_of(*sharded, tensor.name) == values_of(*single, tensor.name));
   }
-  CHECK(sharded->files() == std::vector<fs::path>{folder / "config.json", folder / kIndex,
-                                                  folder / "model-00001-of-00003.safetensors",
-                                                  folder / "model-00002-of-00003.safetensors",
-                                                  folder / "model-00003-of-00003.safetensors"});
+  const std::vector<fs::path> files = {
+      folder / "config.json", folder / kIndex, folder / "model-00001-of-00003.safetensors",
+      folder / "model-00002-of-00003.safetensors", folder / "model-00003-of-00003.safetensors"};
+  CHECK(sharded->files() == files);
+  CHECK(checkpoint_files(folder) == files);
+}
+
+TEST_CASE("the files of damaged checkpoints can be listed, for hashing") {
+  const test::TempDir dir;
+  fs::copy(test::golden("tiny/llama_mha_sharded"), dir / "model");
+  fs::resize_file(dir / "model/model-00002-of-00003.safetensors", 10);
+  CHECK_THROWS_AS(open_checkpoint(dir / "model"), Error);
+  CHECK(checkpoint_files(dir / "model").size() == 5);
+  CHECK(checkpoint_files(dir / "x.gguf") == std::vector<fs::path>{dir / "x.gguf"});
+  fs::remove(dir / "model/model-00003-of-00003.safetensors");
+  CHECK_THROWS_AS(checkpoint_files(dir / "model"), Error);
 }
 
 TEST_CASE("index and shards must agree both ways") {

@@ -4,6 +4,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
@@ -28,11 +29,12 @@ std::vector<Entry> list_models() {
   std::vector<Entry> entries;
   for (const auto& model : registered_models()) {
     const bool there = std::filesystem::exists(model.path) || model.given_by_variable();
-    entries.push_back({model.name,
-                       model.title,
-                       model.source,
-                       {"licence: " + model.licence, "sha256: " + model.sha256,
-                        there ? "present" : "missing: ./lethe setup fetches it"}});
+    entries.push_back(
+        {model.name,
+         model.title,
+         model.source,
+         {"licence: " + model.licence, "size: " + human_bytes(static_cast<double>(model.bytes)),
+          "sha256: " + model.sha256, there ? "present" : "missing: ./lethe setup fetches it"}});
   }
   return entries;
 }
