@@ -18,8 +18,7 @@ using detail::ConfigReader;
 
 void sort_ids(std::vector<std::int64_t>& ids) {
   std::ranges::sort(ids);
-  const auto twice = std::ranges::unique(ids);
-  ids.erase(twice.begin(), twice.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
 }
 
 // Older files write -1 for "there is none".
