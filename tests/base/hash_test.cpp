@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/base/hash.h"
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -30,6 +32,32 @@ TEST_CASE("a remembered hash follows the file", "[unit]") {
   CHECK(sha256_file_cached(path) == sha256_hex("another length"));
   CHECK_THROWS_AS(sha256_file_cached(dir / "none"), Error);
   CHECK_THROWS_AS(sha256_file(dir / "none"), Error);
+}
+
+TEST_CASE("hashes are right where they cannot be remembered, and where the memory is damaged") {
+  const test::TempDir dir;
+  const auto path = dir / "weights";
+  std::ofstream(path) << "one";
+  const char* before = std::getenv("XDG_CACHE_HOME");
+  const std::string kept = before ? before : "";
+  // A file stands where the folder should be.
+  std::ofstream(dir / "no-folder") << "x";
+  setenv("XDG_CACHE_HOME", (dir / "no-folder").c_str(), 1);
+  CHECK(sha256_file_cached(path) == sha256_hex("one"));
+  setenv("XDG_CACHE_HOME", (dir / "cache").c_str(), 1);
+  CHECK(sha256_file_cached(path) == sha256_hex("one"));
+  int entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "cache/lethe/sha256")) {
+    std::ofstream(entry.path()) << "half a ha";
+    ++entries;
+  }
+  CHECK(entries == 1);
+  CHECK(sha256_file_cached(path) == sha256_hex("one"));
+  if (before) {
+    setenv("XDG_CACHE_HOME", kept.c_str(), 1);
+  } else {
+    unsetenv("XDG_CACHE_HOME");
+  }
 }
 
 TEST_CASE("mapped files refuse what cannot be mapped", "[fault]") {
