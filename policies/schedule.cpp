@@ -14,6 +14,17 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kLargestBlock = 1 << 20;
 constexpr std::int64_t kLongestWholeText = 32768;
 
+/// m of "block:m"; nothing where the text is of another kind.
+std::optional<std::int64_t> size_after(std::string_view name, std::string_view text) {
+  if (!text.starts_with(name)) return std::nullopt;
+  const auto size = parse_integer(text.substr(name.size()));
+  if (size && *size >= 1 && *size <= kLargestBlock) return size;
+  throw Error(ErrorKind::kConfig, "schedule '" + std::string(text) + "': expected " +
+                                      std::string(name) + "m with m from 1 to " +
+                                      std::to_string(kLargestBlock) + ", as in " +
+                                      std::string(name) + "512");
+}
+
 }  // namespace
 
 Schedule Schedule::parse(std::string_view text) {
@@ -27,20 +38,19 @@ Schedule Schedule::parse(std::string_view text) {
     schedule.kind = Kind::kPrefillOnly;
     return schedule;
   }
-  constexpr std::string_view kBlock = "block:";
-  if (text.starts_with(kBlock)) {
-    const auto size = parse_integer(text.substr(kBlock.size()));
-    if (!size || *size < 1 || *size > kLargestBlock) {
-      throw Error(ErrorKind::kConfig, "schedule '" + std::string(text) +
-                                          "': expected block:m with m from 1 to " +
-                                          std::to_string(kLargestBlock) + ", as in block:512");
-    }
+  if (const auto size = size_after("block:", text)) {
     if (*size == 1) return schedule;
     schedule.kind = Kind::kBlock;
     schedule.block = *size;
     return schedule;
   }
-  const std::array<std::string, 4> known{"exact", "block:m", "post-prompt", "prefill-only"};
+  if (const auto size = size_after("every:", text)) {
+    schedule.kind = *size == 1 ? Kind::kPostPrompt : Kind::kEvery;
+    schedule.block = *size;
+    return schedule;
+  }
+  const std::array<std::string, 5> known{"exact", "block:m", "post-prompt", "prefill-only",
+                                         "every:m"};
   throw unknown_name(ErrorKind::kConfig, "schedule", text, known);
 }
 
@@ -54,6 +64,8 @@ std::string Schedule::text() const {
       return "post-prompt";
     case Kind::kPrefillOnly:
       return "prefill-only";
+    case Kind::kEvery:
+      return "every:" + std::to_string(block);
   }
   throw Error(ErrorKind::kInternal, "unknown schedule");
 }
@@ -68,6 +80,8 @@ std::int64_t Schedule::next_cut(std::int64_t step) const {
       return std::max(step, prompt - 1);
     case Kind::kPrefillOnly:
       return step < prompt ? prompt - 1 : kNever;
+    case Kind::kEvery:
+      return step < prompt ? prompt - 1 : prompt - 1 + ((step - prompt) / block + 1) * block;
   }
   throw Error(ErrorKind::kInternal, "unknown schedule");
 }
@@ -77,10 +91,13 @@ std::int64_t Schedule::most_live(std::int64_t budget, std::int64_t tokens) const
   switch (kind) {
     case Kind::kExact:
       return std::min(kept + 1, tokens);
+    case Kind::kEvery:
     case Kind::kBlock: {
       // Until the first cut that takes something, everything is live; from then on what was kept
       // and a block, or the part of one that the text ends with.
-      const std::int64_t first = (kept / block + 1) * block;
+      const std::int64_t dense = kind == Kind::kEvery ? prompt : 0;
+      const std::int64_t first =
+          dense > kept ? dense : dense + ((kept - dense) / block + 1) * block;
       return tokens <= first ? tokens : std::max(first, kept + std::min(block, tokens - first));
     }
     case Kind::kPostPrompt:
@@ -126,8 +143,12 @@ void check_schedule(const PolicyPlan& policy, const Schedule& schedule) {
       if (schedule.block < traits.last_rows) refuse(looks + "m must be at least " + rows);
       break;
     case Schedule::Kind::kPrefillOnly:
+    case Schedule::Kind::kEvery:
       if (schedule.prompt < traits.last_rows) {
         refuse(looks + "the prompt has " + std::to_string(schedule.prompt));
+      }
+      if (schedule.kind == Schedule::Kind::kEvery && schedule.block < traits.last_rows) {
+        refuse(looks + "m must be at least " + rows);
       }
       break;
   }

@@ -15,19 +15,22 @@ namespace lethe::policies {
 /// `block:m`: m tokens attend to the cache and to each other, then one cut (NAMM: m = 512).
 /// `post-prompt`: the prompt attends densely, one cut after it, then after every token (what TOVA's
 /// released cache does to a prompt). `prefill-only`: one cut after the prompt, then the cache grows
-/// (kvpress' default). Positions are counted from 0 at the beginning of the text.
+/// (kvpress' default). `every:m`: the prompt attends densely, one cut after it, then one after
+/// every m further tokens (decoding in steps of m). Positions are counted from 0 at the beginning
+/// of the text.
 struct Schedule {
-  enum class Kind { kExact, kBlock, kPostPrompt, kPrefillOnly };
+  enum class Kind { kExact, kBlock, kPostPrompt, kPrefillOnly, kEvery };
   Kind kind = Kind::kExact;
-  std::int64_t block = 1;   ///< m of kBlock
+  std::int64_t block = 1;   ///< m of kBlock and kEvery
   std::int64_t prompt = 0;  ///< tokens of the prompt; 0 where the text has none
 
-  /// Parses "exact", "block:512", "post-prompt", "prefill-only" ("block:1" is "exact"). The prompt
+  /// Parses "exact", "block:512", "post-prompt", "prefill-only", "every:8" ("block:1" is "exact",
+  /// "every:1" is "post-prompt"). The prompt
   /// is not part of the text. Throws Error(kConfig) with a suggestion.
   static Schedule parse(std::string_view text);
   std::string text() const;
 
-  bool needs_prompt() const { return kind == Kind::kPostPrompt || kind == Kind::kPrefillOnly; }
+  bool needs_prompt() const { return kind != Kind::kExact && kind != Kind::kBlock; }
   /// Position of the first token at or after `step` that is followed by a cut; the largest integer
   /// when none is.
   std::int64_t next_cut(std::int64_t step) const;

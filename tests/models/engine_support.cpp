@@ -163,8 +163,8 @@ policies::Schedule random_schedule(RandomStream& random, const std::string& poli
   using Kind = policies::Schedule::Kind;
   while (true) {
     policies::Schedule schedule;
-    schedule.kind = static_cast<Kind>(random.below(4));
-    if (schedule.kind == Kind::kBlock)
+    schedule.kind = static_cast<Kind>(random.below(5));
+    if (schedule.kind == Kind::kBlock || schedule.kind == Kind::kEvery)
       schedule.block = 2 + static_cast<std::int64_t>(random.below(20));
     if (schedule.needs_prompt()) {
       schedule.prompt =

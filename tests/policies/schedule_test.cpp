@@ -28,7 +28,7 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 TEST_CASE("schedules are read and written", "[unit]") {
-  for (const std::string text : {"exact", "block:512", "post-prompt", "prefill-only"}) {
+  for (const std::string text : {"exact", "block:512", "post-prompt", "prefill-only", "every:8"}) {
     CHECK(Schedule::parse(text).text() == text);
   }
   CHECK(Schedule::parse("block:1").text() == "exact");
@@ -38,6 +38,9 @@ TEST_CASE("schedules are read and written", "[unit]") {
   CHECK(Schedule::parse("block:2").needs_prompt() == false);
   CHECK(Schedule::parse("post-prompt").needs_prompt());
   CHECK(Schedule::parse("prefill-only").needs_prompt());
+  CHECK(Schedule::parse("every:8").needs_prompt());
+  CHECK(Schedule::parse("every:8").block == 8);
+  CHECK(Schedule::parse("every:1").text() == "post-prompt");
 }
 
 TEST_CASE("bad schedules are refused with the reason", "[fault]") {
@@ -52,6 +55,7 @@ TEST_CASE("bad schedules are refused with the reason", "[fault]") {
        {"block:", "block:0", "block:-4", "block:x", "block:4x", "block:1048577"}) {
     CHECK(contains(message(text), "as in block:512"));
   }
+  CHECK(contains(message("every:0"), "as in every:512"));
 }
 
 /// Whether token `step` is followed by a cut, from the description of the kinds alone.
@@ -65,6 +69,8 @@ bool cuts_after(const Schedule& schedule, std::int64_t step) {
       return step + 1 >= schedule.prompt;
     case Kind::kPrefillOnly:
       return step + 1 == schedule.prompt;
+    case Kind::kEvery:
+      return step + 1 >= schedule.prompt && (step + 1 - schedule.prompt) % schedule.block == 0;
   }
   return false;
 }
@@ -75,6 +81,8 @@ std::vector<Schedule> small_schedules() {
     all.push_back({Kind::kBlock, n, 0});
     all.push_back({Kind::kPostPrompt, 1, n});
     all.push_back({Kind::kPrefillOnly, 1, n});
+    all.push_back({Kind::kEvery, 2, n});
+    all.push_back({Kind::kEvery, 5, n});
   }
   return all;
 }
@@ -143,6 +151,9 @@ TEST_CASE("policies are refused under schedules they are not made for", "[fault]
   CHECK(message("snapkv", "block:64") == "accepted");
   CHECK(contains(message("snapkv", "prefill-only", 63), "the prompt has 63"));
   CHECK(message("snapkv", "prefill-only", 64) == "accepted");
+  CHECK(message("snapkv", "every:64", 64) == "accepted");
+  CHECK(contains(message("snapkv", "every:63", 64), "at least 64"));
+  CHECK(contains(message("snapkv", "every:64", 63), "the prompt has 63"));
   CHECK(message("snapkv:window=1", "exact") == "accepted");
 
   PolicyPlan updated = builtin_registry().resolve("window");

@@ -273,10 +273,11 @@ Walk random_walk(RandomStream& random, const PolicyPlan& plan, std::int64_t toke
   how.single = random.below(2) == 0;
   how.budget = traits.pinned + traits.least_budget + below(tokens / 2);
   using Kind = Schedule::Kind;
-  const Kind kinds[] = {Kind::kExact, Kind::kBlock, Kind::kPostPrompt, Kind::kPrefillOnly};
+  const Kind kinds[] = {Kind::kExact, Kind::kBlock, Kind::kPostPrompt, Kind::kPrefillOnly,
+                        Kind::kEvery};
   while (true) {
-    how.schedule = {kinds[random.below(4)], 1, 0};
-    if (how.schedule.kind == Kind::kBlock) {
+    how.schedule = {kinds[random.below(5)], 1, 0};
+    if (how.schedule.kind == Kind::kBlock || how.schedule.kind == Kind::kEvery) {
       how.schedule.block =
           traits.update_interval > 1 ? traits.update_interval : traits.last_rows + 1 + below(9);
     }
