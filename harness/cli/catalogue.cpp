@@ -28,9 +28,10 @@ std::string quantisation(const models::Checkpoint& checkpoint) {
   return out;
 }
 
-/// Bytes of one number of the cache.
-std::int64_t element_bytes(const std::string& dtype) {
-  return dtype == "float64" ? 8 : dtype == "bfloat16" ? 2 : 4;
+/// Bytes of one number of the cache; the scales of int8 are too few to matter here.
+std::int64_t element_bytes(const grid::Setting& setting) {
+  const std::string& type = setting.kv_dtype == "same" ? setting.dtype : setting.kv_dtype;
+  return type == "float64" ? 8 : type == "bfloat16" ? 2 : type == "int8" ? 1 : 4;
 }
 
 // A full cache or a dense prompt of a long text is found too large in seconds, not after hours.
@@ -40,7 +41,7 @@ void check_memory(const policies::PolicyPlan& policy, const policies::Schedule& 
   auto tokens = policies::most_live(policy, setting.budget, schedule, setting.length);
   if (!tokens) return;
   if (setting.sliding_window) tokens = std::min(*tokens, *setting.sliding_window);
-  const std::int64_t bytes = *tokens * setting.kv_numbers * element_bytes(setting.dtype);
+  const std::int64_t bytes = *tokens * setting.kv_numbers * element_bytes(setting);
   const std::int64_t memory = total_bytes();
   if (memory == 0 || bytes < memory) return;
   throw Error(ErrorKind::kConfig, "policy '" + policy.text + "' under schedule '" +

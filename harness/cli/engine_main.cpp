@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   using namespace lethe::cli;
   lethe::models::set_compute_threads(0);  // all cores, until a command's --threads says otherwise
   const std::vector<Command> commands{{bench_spec(), run_bench, {}},
+                                      {generate_spec(), run_generate, {}},
                                       {trace_spec(), run_trace, {}},
                                       {worker_spec(), run_worker_process, {}}};
   const int code = run_program("lethe", commands, argc, argv);

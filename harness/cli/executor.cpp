@@ -149,6 +149,7 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   if (settings.evaluate.positions != policies::Positions::kOriginal) {
     settings.evaluate.path = models::Path::kStep;
   }
+  settings.evaluate.kv_type = models::parse_kv_type(inputs.string("kv_dtype"));
   settings.evaluate.rope_angles =
       inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
   settings.evaluate.prefixes = &prefixes_;

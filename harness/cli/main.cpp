@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
                                       export_command(),
                                       import_command(),
                                       manifest_command(),
+                                      engine_command(generate_spec()),
                                       engine_command(trace_spec()),
                                       bench_command(),
                                       tokenize_command(),

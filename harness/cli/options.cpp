@@ -3,6 +3,8 @@
 
 #include <boost/program_options.hpp>
 
+#include <charconv>
+#include <cmath>
 #include <sstream>
 
 #include "harness/base/error.h"
@@ -87,6 +89,17 @@ std::int64_t Options::integer(const std::string& name, std::int64_t fallback, st
                 "--" + name + ": expected " + expected + ", found '" + text(name) + "'");
   }
   return *value;
+}
+
+double Options::number(const std::string& name, double fallback) const {
+  if (!has(name)) return fallback;
+  const std::string& given = text(name);
+  double value = 0;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), value);
+  if (error != std::errc() || end != given.data() + given.size() || !std::isfinite(value)) {
+    throw Error(ErrorKind::kUsage, "--" + name + ": expected a number, found '" + given + "'");
+  }
+  return value;
 }
 
 std::string Options::choice(const std::string& name, const std::string& fallback,

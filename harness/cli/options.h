@@ -39,6 +39,8 @@ class Options {
   std::vector<std::string> all(const std::string& name) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t low,
                        std::int64_t high = std::numeric_limits<std::int64_t>::max()) const;
+  /// Any finite number.
+  double number(const std::string& name, double fallback) const;
   /// One of `known`; the error suggests the nearest.
   std::string choice(const std::string& name, const std::string& fallback,
                      const std::vector<std::string>& known) const;

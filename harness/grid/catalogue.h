@@ -45,7 +45,7 @@ struct TaskEntry {
 /// What a policy is asked to do in a cell, and with what.
 struct Setting {
   std::string policy, schedule, positions;  ///< canonical
-  std::string dtype, device_kind;
+  std::string dtype, kv_dtype, device_kind;
   std::optional<std::int64_t> budget;
   std::int64_t length = 0;
   std::int64_t prompt = 0;      ///< of the task; 0: none

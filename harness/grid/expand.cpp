@@ -41,7 +41,7 @@ void check_known(const Suite& suite, Axis axis, const char* what,
 
 void check_axes(const Suite& suite) {
   check_known(suite, Axis::kDtypes, "dtype", {"float32", "bfloat16", "float64"});
-  check_known(suite, Axis::kKvDtypes, "kv_dtype", {"same"});
+  check_known(suite, Axis::kKvDtypes, "kv_dtype", {"same", "float32", "bfloat16", "int8"});
 }
 
 std::string samples_digest(const std::vector<SampleEntry>& samples) {
@@ -170,7 +170,8 @@ class Expansion {
     const std::tuple key(at(point, Axis::kModels), at(point, Axis::kPolicies),
                          point[static_cast<std::size_t>(Axis::kBudgets)],
                          at(point, Axis::kSchedules), at(point, Axis::kPositions),
-                         at(point, Axis::kDtypes), cell.length, prompt_);
+                         at(point, Axis::kDtypes), at(point, Axis::kKvDtypes), cell.length,
+                         prompt_);
     if (!checked_.insert(key).second) return;
     const ModelEntry& model = axes_.models()[at(point, Axis::kModels)];
     Setting setting;
@@ -178,6 +179,7 @@ class Expansion {
     setting.schedule = cell.schedule;
     setting.positions = cell.positions;
     setting.dtype = cell.dtype;
+    setting.kv_dtype = cell.kv_dtype;
     setting.device_kind = device_kind_;
     setting.budget = cell.budget;
     setting.length = cell.length;
@@ -203,7 +205,7 @@ class Expansion {
   std::shared_ptr<const CellInputs::Common> common_;
   std::int64_t prompt_ = 0;  ///< of the group's task
   std::set<std::tuple<std::size_t, std::size_t, int, std::size_t, std::size_t, std::size_t,
-                      std::int64_t, std::int64_t>>
+                      std::size_t, std::int64_t, std::int64_t>>
       checked_;
   std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;

@@ -15,6 +15,7 @@
 
 #include "harness/base/limits.h"
 #include "harness/base/names.h"
+#include "models/engine/decode.h"
 #include "models/engine/dense.h"
 #include "models/engine/device.h"
 #include "models/engine/product_time.h"
@@ -69,13 +70,7 @@ class LlamaModel final : public Model {
       throw Error(ErrorKind::kData,
                   "expected at least 2 tokens to score, found " + std::to_string(tokens.size()));
     }
-    for (const std::int64_t id : tokens) {
-      if (id < 0 || id >= config().vocab_size) {
-        throw Error(ErrorKind::kData, "token id " + std::to_string(id) +
-                                          " is outside the vocabulary of " +
-                                          std::to_string(config().vocab_size));
-      }
-    }
+    check_ids(tokens);
     policies::check_budget(policy, options.budget);
     policies::check_schedule(policy, options.schedule);
     const auto count = static_cast<std::int64_t>(tokens.size());
@@ -107,19 +102,69 @@ class LlamaModel final : public Model {
     if (options.chunk_tokens < 1 || options.block_rows < 1) {
       throw Error(ErrorKind::kConfig, "chunk and block need at least 1 token");
     }
-    if (options.rope_angles == RopeAngles::kHf32 &&
-        static_cast<std::int64_t>(tokens.size()) > kLongestFloat32Angles) {
-      throw Error(ErrorKind::kConfig,
-                  std::to_string(tokens.size()) + " tokens need rope_angles=f64 (beyond " +
-                      std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
+    check_angles(options.rope_angles, count);
+  }
+
+  GenerateTotals generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
+                          const GenerateDone& done) const override {
+    if (options.lanes < 1 || options.chunk_tokens < 1 || options.block_rows < 1) {
+      throw Error(ErrorKind::kConfig, "lanes, chunk and block need at least 1");
     }
+    std::vector<GenerateRequest> checked(requests.begin(), requests.end());
+    for (GenerateRequest& request : checked) {
+      request.schedule.prompt = static_cast<std::int64_t>(request.prompt.size());
+      check_request(request, options);
+    }
+    const c10::InferenceMode no_gradients;
+    return with_memory_errors(decoder_.placement().device,
+                              [&] { return decode(decoder_, checked, options, step_rows_, done); });
   }
 
  private:
+  void check_ids(std::span<const std::int64_t> tokens) const {
+    for (const std::int64_t id : tokens) {
+      if (id < 0 || id >= config().vocab_size) {
+        throw Error(ErrorKind::kData, "token id " + std::to_string(id) +
+                                          " is outside the vocabulary of " +
+                                          std::to_string(config().vocab_size));
+      }
+    }
+  }
+
+  static void check_angles(RopeAngles angles, std::int64_t tokens) {
+    if (angles != RopeAngles::kHf32 || tokens <= kLongestFloat32Angles) return;
+    throw Error(ErrorKind::kConfig,
+                std::to_string(tokens) + " tokens need rope_angles=f64 (beyond " +
+                    std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
+  }
+
+  void check_request(const GenerateRequest& request, const GenerateOptions& options) const {
+    if (request.prompt.empty()) {
+      throw Error(ErrorKind::kData, "the prompt is empty; expected at least one token");
+    }
+    check_ids(request.prompt);
+    if (request.max_new < 1) {
+      throw Error(ErrorKind::kConfig,
+                  "max_new: expected at least 1, found " + std::to_string(request.max_new));
+    }
+    LETHE_ASSERT(request.policy != nullptr, "a request needs a policy");
+    if (request.policy->traits.reads_whole_text) {
+      throw Error(ErrorKind::kConfig, "policy '" + request.policy->text +
+                                          "' looks at the whole text, which generation does not "
+                                          "know in advance");
+    }
+    policies::check_budget(*request.policy, request.budget);
+    policies::check_schedule(*request.policy, request.schedule);
+    check_sampling(request.sampling);
+    check_angles(options.rope_angles, request.schedule.prompt + request.max_new);
+  }
+
   Decoder decoder_;
+  mutable StepRows step_rows_{decoder_};  // remembers what it measured
 };
 
 const std::vector<std::string> kDTypes = {"float32", "bfloat16", "float64"};
+const std::vector<std::string> kKvTypes = {"same", "float32", "bfloat16", "int8"};
 
 }  // namespace
 
@@ -132,6 +177,16 @@ DType parse_dtype(std::string_view text) {
 
 std::string to_string(DType dtype) {
   return kDTypes[static_cast<std::size_t>(dtype)];
+}
+
+KvType parse_kv_type(std::string_view text) {
+  const auto found = std::find(kKvTypes.begin(), kKvTypes.end(), text);
+  if (found == kKvTypes.end()) throw unknown_name(ErrorKind::kConfig, "KV dtype", text, kKvTypes);
+  return static_cast<KvType>(found - kKvTypes.begin());
+}
+
+std::string to_string(KvType type) {
+  return kKvTypes[static_cast<std::size_t>(type)];
 }
 
 std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,

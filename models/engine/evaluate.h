@@ -29,6 +29,15 @@ enum class DType { kFloat32, kBFloat16, kFloat64 };
 DType parse_dtype(std::string_view text);
 std::string to_string(DType dtype);
 
+/// How cached keys and values are stored: kSame is the type of products (float64, float32,
+/// bfloat16). kInt8: one signed byte a number, with one float32 scale for every vector of head_dim
+/// numbers, so that the largest magnitude becomes 127 (after KIVI's per-token form, arXiv
+/// 2402.02750, here for keys too). Keys are stored rotated.
+enum class KvType { kSame, kFloat32, kBFloat16, kInt8 };
+/// "same", "float32", "bfloat16", "int8". Throws Error(kConfig) with a suggestion.
+KvType parse_kv_type(std::string_view text);
+std::string to_string(KvType type);
+
 /// kScan walks layer by layer over chunks; kStep feeds one token through all layers and is the
 /// definition. Both give the same victims and NLL (exactly in float64, up to near ties in float32).
 /// kDense is LibTorch's fused attention over the whole text, for policy full only: a third
@@ -51,7 +60,7 @@ struct LayerStats {
   double mean_lifetime = 0;
   double largest_position = 0;  ///< that any key was rotated by
   std::int64_t live_bytes = 0;  ///< keys and values at the end: (kept, over KV heads) x 2 x
-                                ///< head_dim x element size
+                                ///< head_dim x element size, and the scales of kInt8
   std::int64_t peak_live_bytes = 0;
   std::int64_t allocated_bytes = 0;  ///< of the tensors at the end, free slots included
 };
@@ -91,6 +100,7 @@ struct EvaluateOptions {
   policies::Schedule schedule;
   policies::Positions positions = policies::Positions::kOriginal;  ///< others: step path only
   Path path = Path::kScan;
+  KvType kv_type = KvType::kSame;
   RopeAngles rope_angles = RopeAngles::kHf32;
   /// Tokens per pass through the layers (scan): activations of 512 tokens stay in the caches.
   std::int64_t chunk_tokens = 512;
@@ -125,6 +135,14 @@ struct ProductTime {
   double tokens_per_s = 0;  ///< weight and attention products at that rate
 };
 
+// models/engine/generate.h
+struct GenerateRequest;
+struct GenerateOptions;
+struct GenerateResult;
+struct GenerateTotals;
+/// Called with every sample as it ends, in order of ending.
+using GenerateDone = std::function<void(std::size_t index, GenerateResult result)>;
+
 /// A decoder loaded from a checkpoint in one precision. Immutable after loading; evaluate() may be
 /// called from one thread at a time.
 class Model {
@@ -142,6 +160,12 @@ class Model {
   virtual EvaluateResult evaluate(std::span<const std::int64_t> tokens,
                                   const policies::PolicyPlan& policy,
                                   const EvaluateOptions& options) const = 0;
+  /// Continues every prompt, many samples in step. Checks all requests first: throws Error(kData)
+  /// for an empty prompt or ids outside the vocabulary, Error(kConfig) for what a policy, a
+  /// schedule or a setting cannot honour. A sample's tokens are the same alone and in any batch.
+  virtual GenerateTotals generate(std::span<const GenerateRequest> requests,
+                                  const GenerateOptions& options,
+                                  const GenerateDone& done) const = 0;
   /// Measures the matrix products of a chunk with a cache of `budget` tokens; see product_time.h.
   virtual ProductTime time_products(const EvaluateOptions& options, std::int64_t budget) const = 0;
 };

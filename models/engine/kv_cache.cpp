@@ -27,10 +27,33 @@ void store(const at::Tensor& tensor, std::int64_t offset, std::int64_t stride, s
       out[offset + i * stride] = static_cast<std::remove_pointer_t<decltype(out)>>(source[i]);
     }
   };
-  if (tensor.scalar_type() == at::kBFloat16) {
-    copy(tensor.mutable_data_ptr<at::BFloat16>());
-  } else {
-    copy(tensor.mutable_data_ptr<T>());
+  switch (tensor.scalar_type()) {
+    case at::kBFloat16:
+      return copy(tensor.mutable_data_ptr<at::BFloat16>());
+    case at::kFloat:
+      return copy(tensor.mutable_data_ptr<float>());
+    default:
+      return copy(tensor.mutable_data_ptr<double>());
+  }
+}
+
+constexpr float kLargestInt8 = 127;
+
+// The same to int8; what the numbers are multiples of goes to `scale`. Both backends round the same
+// way: float32, to the nearest, ties to even.
+template <typename T>
+void store_int8(const at::Tensor& tensor, std::int64_t offset, std::int64_t stride,
+                std::int64_t width, const T* source, float& scale) {
+  float largest = 0;
+  for (std::int64_t i = 0; i < width; ++i) {
+    largest = std::max(largest, std::abs(static_cast<float>(source[i])));
+  }
+  scale = largest / kLargestInt8;
+  const float per_unit = scale > 0 ? 1 / scale : 0;
+  auto* out = tensor.mutable_data_ptr<std::int8_t>();
+  for (std::int64_t i = 0; i < width; ++i) {
+    out[offset + i * stride] =
+        static_cast<std::int8_t>(std::nearbyint(static_cast<float>(source[i]) * per_unit));
   }
 }
 
@@ -66,19 +89,34 @@ LayerCache::LayerCache(const kernels::QkvShape& shape, policies::Scope scope,
   for (std::size_t t = 0; t < tables; ++t) reserve(t, std::min(kFirstSlots, most_slots_));
 }
 
+std::span<const LayerCache::Part> LayerCache::parts() const {
+  static constexpr std::array<Part, 4> kParts = {{{"keys", &Storage::keys, 2},
+                                                  {"values", &Storage::values, 1},
+                                                  {"key_scales", &Storage::key_scales, 1},
+                                                  {"value_scales", &Storage::value_scales, 1}}};
+  return std::span(kParts).first(kv_.dtype() == at::kChar ? 4 : 2);
+}
+
 // Zeros, not garbage: products run over free slots too, and a NaN there would spread.
 LayerCache::Storage LayerCache::make_storage(std::int64_t slots) const {
-  return {at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_),
-          at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_)};
+  Storage storage{at::zeros({heads_per_table_, shape_.head_dim, slots}, kv_),
+                  at::zeros({heads_per_table_, slots, shape_.head_dim}, kv_),
+                  {},
+                  {}};
+  if (kv_.dtype() == at::kChar) {
+    storage.key_scales = at::zeros({heads_per_table_, slots}, kv_.dtype(at::kFloat));
+    storage.value_scales = at::zeros_like(storage.key_scales);
+  }
+  return storage;
 }
 
 void LayerCache::reserve(std::size_t table, std::int64_t slots) {
   Storage larger = make_storage(slots);
   Storage& present = storage_[table];
-  if (present.keys.defined()) {
-    const std::int64_t used = present.keys.size(2);
-    larger.keys.narrow(2, 0, used).copy_(present.keys);
-    larger.values.narrow(1, 0, used).copy_(present.values);
+  for (const Part& part : parts()) {
+    const at::Tensor& held = present.*part.tensor;
+    if (!held.defined()) continue;
+    (larger.*part.tensor).narrow(part.slot_dim, 0, held.size(part.slot_dim)).copy_(held);
   }
   present = std::move(larger);
   if (keep_key_norms_) slot_norms_[table].resize(static_cast<std::size_t>(slots));
@@ -91,8 +129,11 @@ void LayerCache::compact(std::size_t table, std::int64_t slots) {
   const at::Tensor index = slot_index(order, kv_.device());
   const auto live = static_cast<std::int64_t>(order.size());
   Storage smaller = make_storage(slots);
-  smaller.keys.narrow(2, 0, live).copy_(storage_[table].keys.index_select(2, index));
-  smaller.values.narrow(1, 0, live).copy_(storage_[table].values.index_select(1, index));
+  for (const Part& part : parts()) {
+    (smaller.*part.tensor)
+        .narrow(part.slot_dim, 0, live)
+        .copy_((storage_[table].*part.tensor).index_select(part.slot_dim, index));
+  }
   storage_[table] = std::move(smaller);
   if (keep_key_norms_) {
     std::vector<double> norms(static_cast<std::size_t>(slots));
@@ -102,6 +143,18 @@ void LayerCache::compact(std::size_t table, std::int64_t slots) {
     slot_norms_[table] = std::move(norms);
   }
   tables_[table].renumber(static_cast<std::int32_t>(slots));
+}
+
+at::Tensor LayerCache::keys_as(std::size_t t, std::int64_t columns, at::ScalarType type) const {
+  const at::Tensor keys = storage_[t].keys.narrow(2, 0, columns).to(type);
+  if (kv_.dtype() != at::kChar) return keys;
+  return keys * storage_[t].key_scales.narrow(1, 0, columns).to(type).unsqueeze(1);
+}
+
+at::Tensor LayerCache::values_as(std::size_t t, std::int64_t columns, at::ScalarType type) const {
+  const at::Tensor values = storage_[t].values.narrow(1, 0, columns).to(type);
+  if (kv_.dtype() != at::kChar) return values;
+  return values * storage_[t].value_scales.narrow(1, 0, columns).to(type).unsqueeze(2);
 }
 
 std::int32_t LayerCache::take_slot(std::size_t table) {
@@ -135,13 +188,23 @@ void LayerCache::write_row(const T* qkv_row, std::span<const std::int32_t> slots
   const T* key = qkv_row + shape_.n_heads * shape_.head_dim;
   const T* value = key + shape_.n_kv_heads * shape_.head_dim;
   const std::int64_t width = shape_.head_dim;
+  const bool scaled = kv_.dtype() == at::kChar;
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const std::int64_t slot = slots[t];
     double norm_sum = 0;
     const std::int64_t stride = tables_[t].slots();
+    const Storage& storage = storage_[t];
     for (std::int64_t h = 0; h < heads_per_table_; ++h) {
-      store(storage_[t].keys, h * width * stride + slot, stride, width, key);
-      store(storage_[t].values, (h * stride + slot) * width, 1, width, value);
+      const std::int64_t vector = h * stride + slot;
+      if (scaled) {
+        store_int8(storage.keys, h * width * stride + slot, stride, width, key,
+                   storage.key_scales.mutable_data_ptr<float>()[vector]);
+        store_int8(storage.values, vector * width, 1, width, value,
+                   storage.value_scales.mutable_data_ptr<float>()[vector]);
+      } else {
+        store(storage.keys, h * width * stride + slot, stride, width, key);
+        store(storage.values, vector * width, 1, width, value);
+      }
       if (keep_key_norms_) norm_sum += norm(key, width);
       key += width;
       value += width;
@@ -164,11 +227,19 @@ void LayerCache::write_rows(const at::Tensor& qkv, std::span<const std::int32_t>
   const auto kv_type = kv_.dtype().toScalarType();
   for (std::int64_t t = 0; t < tables; ++t) {
     const Storage& storage = storage_[static_cast<std::size_t>(t)];
-    const auto of_table = [&](const at::Tensor& all) {
-      return all.narrow(1, t * heads_per_table_, heads_per_table_).to(kv_type);
+    // [rows, heads, head_dim] in the KV type; scales go to their slots.
+    const auto of_table = [&](const at::Tensor& all, const at::Tensor& scales) {
+      const at::Tensor own = all.narrow(1, t * heads_per_table_, heads_per_table_);
+      if (!scales.defined()) return own.to(kv_type);
+      const at::Tensor floats = own.to(at::kFloat);
+      const at::Tensor scale = floats.abs().amax(-1).div(kLargestInt8);  // [rows, heads]
+      scales.index_copy_(1, index[t], scale.t());
+      return floats.mul(scale.reciprocal().masked_fill(scale == 0, 0).unsqueeze(-1))
+          .round()
+          .to(kv_type);
     };
-    storage.keys.index_copy_(2, index[t], of_table(keys).permute({1, 2, 0}));
-    storage.values.index_copy_(1, index[t], of_table(values).transpose(0, 1));
+    storage.keys.index_copy_(2, index[t], of_table(keys, storage.key_scales).permute({1, 2, 0}));
+    storage.values.index_copy_(1, index[t], of_table(values, storage.value_scales).transpose(0, 1));
   }
   if (keep_key_norms_) keep_norms(keys, slots);
 }
@@ -230,11 +301,11 @@ void LayerCache::save(StateWriter& out, const std::string& prefix) const {
     tables_[t].save(out, table);
     if (keep_key_norms_) out.put(table + "slot_norms", slot_norms_[t]);
     const std::int64_t used = tables_[t].high_water();
-    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used).cpu().contiguous();
-    const at::Tensor values = storage_[t].values.narrow(1, 0, used).cpu().contiguous();
-    for (const auto& [name, tensor] : {std::pair("keys", keys), std::pair("values", values)}) {
-      out.put(table + name, std::span(static_cast<const char*>(tensor.const_data_ptr()),
-                                      static_cast<std::size_t>(tensor.nbytes())));
+    for (const Part& part : parts()) {
+      const at::Tensor tensor =
+          (storage_[t].*part.tensor).narrow(part.slot_dim, 0, used).cpu().contiguous();
+      out.put(table + part.name, std::span(static_cast<const char*>(tensor.const_data_ptr()),
+                                           static_cast<std::size_t>(tensor.nbytes())));
     }
   }
   out.put_value(prefix + "peak_live_bytes", peak_live_bytes_);
@@ -256,12 +327,12 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
       slot_norms_[t].resize(static_cast<std::size_t>(tables_[t].slots()));
     }
     const std::int64_t used = tables_[t].high_water();
-    const at::Tensor keys = storage_[t].keys.narrow(2, 0, used);
-    const at::Tensor values = storage_[t].values.narrow(1, 0, used);
-    for (const auto& [name, tensor] : {std::pair("keys", keys), std::pair("values", values)}) {
-      const auto raw = in.get<char>(table + name);
+    for (const Part& part : parts()) {
+      const at::Tensor tensor = (storage_[t].*part.tensor).narrow(part.slot_dim, 0, used);
+      const auto raw = in.get<char>(table + part.name);
       if (raw.size() != static_cast<std::size_t>(tensor.numel()) * tensor.element_size()) {
-        throw Error(ErrorKind::kData, "state: " + table + name + " is of a cache of another shape");
+        throw Error(ErrorKind::kData,
+                    "state: " + table + part.name + " is of a cache of another shape");
       }
       at::Tensor source = at::empty(tensor.sizes(), tensor.scalar_type());
       std::copy(raw.begin(), raw.end(), static_cast<char*>(source.mutable_data_ptr()));
@@ -273,8 +344,9 @@ void LayerCache::load(const StateReader& in, const std::string& prefix) {
 
 // Of as many pairs of a key and a value, in every head of a table.
 std::int64_t LayerCache::bytes_of(std::int64_t tokens) const {
-  return tokens * heads_per_table_ * 2 * shape_.head_dim *
-         static_cast<std::int64_t>(kv_.dtype().itemsize());
+  std::int64_t vector = shape_.head_dim * static_cast<std::int64_t>(kv_.dtype().itemsize());
+  if (kv_.dtype() == at::kChar) vector += static_cast<std::int64_t>(sizeof(float));
+  return tokens * heads_per_table_ * 2 * vector;
 }
 
 std::int64_t LayerCache::live_bytes() const {
@@ -292,7 +364,9 @@ std::int64_t LayerCache::state_bytes() const {
 std::int64_t LayerCache::allocated_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& storage : storage_) {
-    bytes += static_cast<std::int64_t>(storage.keys.nbytes() + storage.values.nbytes());
+    for (const Part& part : parts()) {
+      bytes += static_cast<std::int64_t>((storage.*part.tensor).nbytes());
+    }
   }
   return bytes;
 }

@@ -23,7 +23,7 @@ at::Tensor slot_index(std::span<const std::int32_t> slots, at::Device device);
 /// keep little hold little, and nothing is masked.
 class LayerCache {
  public:
-  /// `most_slots` is how far a table may grow.
+  /// `most_slots` is how far a table may grow; `kv_type` is float64, float32, bfloat16 or int8.
   LayerCache(const kernels::QkvShape& shape, policies::Scope scope, std::int64_t most_slots,
              at::ScalarType kv_type, bool keep_key_norms, const Placement& placement);
 
@@ -34,6 +34,13 @@ class LayerCache {
   const at::Tensor& keys(std::size_t t) const { return storage_[t].keys; }
   /// Values of table `t`: [heads_per_table, slots, head_dim].
   const at::Tensor& values(std::size_t t) const { return storage_[t].values; }
+  /// Of int8 keys and values: [heads_per_table, slots], float32; else undefined. What is cached of
+  /// a slot is its numbers times its scale.
+  const at::Tensor& key_scales(std::size_t t) const { return storage_[t].key_scales; }
+  const at::Tensor& value_scales(std::size_t t) const { return storage_[t].value_scales; }
+  /// The first `columns` slots of keys and values in `type`, scales applied; shapes as above.
+  at::Tensor keys_as(std::size_t t, std::int64_t columns, at::ScalarType type) const;
+  at::Tensor values_as(std::size_t t, std::int64_t columns, at::ScalarType type) const;
   /// One table (Scope::kLayer) or one per KV head.
   const std::vector<SlotTable>& tables() const { return tables_; }
 
@@ -72,8 +79,17 @@ class LayerCache {
   struct Storage {
     at::Tensor keys;
     at::Tensor values;
+    at::Tensor key_scales;
+    at::Tensor value_scales;
+  };
+  /// A tensor of the storage, and which of its dimensions is the slot.
+  struct Part {
+    const char* name;
+    at::Tensor Storage::*tensor;
+    std::int64_t slot_dim;
   };
 
+  std::span<const Part> parts() const;
   std::int64_t bytes_of(std::int64_t tokens) const;
   Storage make_storage(std::int64_t slots) const;
   void reserve(std::size_t table, std::int64_t slots);

@@ -70,7 +70,8 @@ policies::PolicyPlan summing_policy(std::vector<std::vector<double>>& sums) {
 /// One evaluation on its way through the text.
 class Scan {
  public:
-  Scan(const Decoder& decoder, std::span<const std::int64_t> tokens,
+  /// `later`: tokens that will follow, for which the caches have room.
+  Scan(const Decoder& decoder, std::span<const std::int64_t> tokens, std::int64_t later,
        const policies::PolicyPlan& policy, const EvaluateOptions& options)
       : decoder_(decoder),
         tokens_(tokens),
@@ -78,26 +79,36 @@ class Scan {
         policy_(policy),
         count_(static_cast<std::int64_t>(tokens.size())),
         block_rows_(std::min(options.block_rows, count_)),
-        layers_(make_sequence(decoder, policy, options, count_, block_rows_)),
+        layers_(make_sequence(decoder, policy, options, count_ + later, block_rows_)),
         // A policy that reads the whole text gets it in one piece.
         chunk_tokens_(policy.traits.reads_whole_text ? count_ : options.chunk_tokens),
         attention_(make_block_attention(decoder, block_rows_)) {
-    result_.nll.resize(tokens.size() - 1 - static_cast<std::size_t>(options.score_from));
+    result_.nll.resize(scored_before(count_));
   }
 
   EvaluateResult run() {
+    walk();
+    finish_sequence(layers_, count_, options_, result_);
+    result_.seconds = seconds_before_;
+    return std::move(result_);
+  }
+
+  ScannedPrompt run_prompt() {
+    walk();
+    for (auto& layer : layers_) layer.cache.release_freed();  // as the next token would
+    return {std::move(layers_), std::move(result_.logits.front()), result_.shared_tokens};
+  }
+
+ private:
+  void walk() {
     std::int64_t first = resume();
     if (first == 0) first = replay_prefix();
     while (first < count_) {
       first += chunk(first);
       if (options_.keeper && first < count_ && options_.keeper->due()) save(first);
     }
-    finish_sequence(layers_, count_, options_, result_);
-    result_.seconds = seconds_before_;
-    return std::move(result_);
   }
 
- private:
   // What a saved state belongs to: everything that decides the bits that follow.
   std::string identity() const {
     const auto bytes = std::as_bytes(tokens_);
@@ -112,6 +123,7 @@ class Scan {
         {"score_from", options_.score_from},
         {"seed", options_.seed},
         {"dtype", at::toString(decoder_.precision().product)},
+        {"kv_type", to_string(options_.kv_type)},
         {"device", decoder_.placement().kind()},
         {"angles", options_.rope_angles == RopeAngles::kF64 ? "f64" : "hf32"},
         {"chunk", options_.chunk_tokens},
@@ -138,11 +150,7 @@ class Scan {
     out.put("nll", std::span<const double>(result_.nll).first(scored_before(first)));
     out.put_value("shared_tokens", result_.shared_tokens);
     out.put_value("seconds", seconds_before_ + system_clock().steady_seconds() - started_);
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const std::string prefix = "layer." + std::to_string(l) + ".";
-      layers_[l].cache.save(out, prefix);
-      layers_[l].policy.save(out, prefix);
-    }
+    save_sequence(out, layers_);
     return out.finish(identity());
   }
 
@@ -162,11 +170,7 @@ class Scan {
                                           std::to_string(count_) + " tokens cannot be done");
       }
       auto layers = make_sequence(decoder_, policy_, options_, count_, block_rows_);
-      for (std::size_t l = 0; l < layers.size(); ++l) {
-        const std::string prefix = "layer." + std::to_string(l) + ".";
-        layers[l].cache.load(in, prefix);
-        layers[l].policy.load(in, prefix);
-      }
+      load_sequence(in, layers);
       layers_.swap(layers);
       std::copy(nll.begin(), nll.end(), result_.nll.begin());
       report_scores(0, nll.size());
@@ -204,7 +208,7 @@ class Scan {
   // A cell that never evicts computes everything itself: "a budget of at least the length equals
   // the full cache" must stay a measurement.
   std::int64_t replay_prefix() {
-    if (!options_.prefixes || !options_.logit_rows.empty() || untouched() == count_) return 0;
+    if (!options_.prefixes || untouched() == count_) return 0;
     auto& shared = options_.prefixes->state();
     const SharedPrefix* prefix =
         shared.find(decoder_, options_.rope_angles, options_.score_from, tokens_);
@@ -216,6 +220,10 @@ class Scan {
     const auto parts = [&](std::int64_t at) {
       return chunk_end(at) - at < kSharedRows || layers_.front().policy.past_observation(at) != at;
     };
+    // Rows that are not computed have no logits.
+    for (const std::int64_t row : options_.logit_rows) {
+      rows = std::min(rows, row / kSharedRows * kSharedRows);
+    }
     while (rows > 0 && parts(rows)) rows -= kSharedRows;
     for (std::size_t l = 0; rows > 0 && l < layers_.size(); ++l) {
       const at::Tensor qkv = prefix->qkv[l].narrow(0, 0, rows);
@@ -379,7 +387,17 @@ class Scan {
 
 EvaluateResult evaluate_scan(const Decoder& decoder, std::span<const std::int64_t> tokens,
                              const policies::PolicyPlan& policy, const EvaluateOptions& options) {
-  return Scan(decoder, tokens, policy, options).run();
+  return Scan(decoder, tokens, 0, policy, options).run();
+}
+
+ScannedPrompt scan_prompt(const Decoder& decoder, std::span<const std::int64_t> tokens,
+                          std::int64_t max_new, const policies::PolicyPlan& policy,
+                          const EvaluateOptions& options) {
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  EvaluateOptions unscored = options;
+  unscored.score_from = count - 1;
+  unscored.logit_rows = {count - 1};
+  return Scan(decoder, tokens, max_new, policy, unscored).run_prompt();
 }
 
 }  // namespace lethe::models

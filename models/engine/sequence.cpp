@@ -2,10 +2,35 @@
 #include "models/engine/sequence.h"
 
 #include <algorithm>
+#include <string>
 
 #include <ATen/ATen.h>
 
+#include "harness/base/error.h"
+
 namespace lethe::models {
+
+namespace {
+
+at::ScalarType scalar_of(KvType type, const Precision& precision) {
+  switch (type) {
+    case KvType::kSame:
+      return precision.product;
+    case KvType::kFloat32:
+      return at::kFloat;
+    case KvType::kBFloat16:
+      return at::kBFloat16;
+    case KvType::kInt8:
+      return at::kChar;
+  }
+  throw Error(ErrorKind::kInternal, "unknown KV type");
+}
+
+std::string layer_prefix(std::size_t layer) {
+  return "layer." + std::to_string(layer) + ".";
+}
+
+}  // namespace
 
 std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies::PolicyPlan& policy,
                                          const EvaluateOptions& options, std::int64_t tokens,
@@ -27,11 +52,25 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
         policies::most_live(policy, budget, options.schedule, tokens).value_or(tokens);
     if (window > 0) most_live = std::min(most_live, window);
     layers.push_back({LayerCache(decoder.qkv_shape(), policy.traits.scope, most_live + extra_slots,
-                                 decoder.precision().product, policy.traits.reads_key_norms,
-                                 decoder.placement()),
+                                 scalar_of(options.kv_type, decoder.precision()),
+                                 policy.traits.reads_key_norms, decoder.placement()),
                       LayerPolicy(policy, context, options, window), 0});
   }
   return layers;
+}
+
+void save_sequence(StateWriter& out, std::span<const SequenceLayer> layers) {
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    layers[l].cache.save(out, layer_prefix(l));
+    layers[l].policy.save(out, layer_prefix(l));
+  }
+}
+
+void load_sequence(const StateReader& in, std::span<SequenceLayer> layers) {
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    layers[l].cache.load(in, layer_prefix(l));
+    layers[l].policy.load(in, layer_prefix(l));
+  }
 }
 
 void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t tokens,

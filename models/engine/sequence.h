@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "models/engine/kv_cache.h"
@@ -22,6 +23,10 @@ struct SequenceLayer {
 std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies::PolicyPlan& policy,
                                          const EvaluateOptions& options, std::int64_t tokens,
                                          std::int64_t extra_slots);
+
+/// What one sequence holds, between two blocks; and that into a sequence of the same making.
+void save_sequence(StateWriter& out, std::span<const SequenceLayer> layers);
+void load_sequence(const StateReader& in, std::span<SequenceLayer> layers);
 
 /// Fills layers and the figures of the cache; reports the kept sets to the observer.
 void finish_sequence(const std::vector<SequenceLayer>& layers, std::int64_t tokens,

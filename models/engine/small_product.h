@@ -5,13 +5,16 @@
 
 #include <cstdint>
 
+#include "models/transformer/lanes.h"
+
 namespace lethe::models {
 
 /// c[m][n] = alpha * a[m][k] · b[k][n], row-major with row strides lda, ldb, ldc in elements; one
 /// thread. AVX-512, AVX2 or plain code by what the CPU has. A row of `c` is summed in the order of
-/// k and does not depend on m or n.
-template <typename T>
-void small_product(const T* a, std::int64_t lda, const T* b, std::int64_t ldb, std::int64_t m,
+/// k and does not depend on m or n. `b` is of the compute type, or for float also lanes::Bf16 or
+/// std::int8_t, which are widened as they are read.
+template <typename T, typename B>
+void small_product(const T* a, std::int64_t lda, const B* b, std::int64_t ldb, std::int64_t m,
                    std::int64_t n, std::int64_t k, T alpha, T* c, std::int64_t ldc);
 
 }  // namespace lethe::models

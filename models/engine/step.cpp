@@ -16,16 +16,14 @@ namespace {
 
 // The live tokens of one table, in order of position: [heads, live, head_dim].
 at::Tensor live_keys(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
-  const at::Tensor& keys = cache.keys(table);
+  const at::Tensor keys = cache.keys_as(table, cache.keys(table).size(2), compute);
   return keys.index_select(2, slot_index(cache.tables()[table].order(), keys.device()))
-      .transpose(1, 2)
-      .to(compute);
+      .transpose(1, 2);
 }
 
 at::Tensor live_values(const LayerCache& cache, std::size_t table, at::ScalarType compute) {
-  const at::Tensor& values = cache.values(table);
-  return values.index_select(1, slot_index(cache.tables()[table].order(), values.device()))
-      .to(compute);
+  const at::Tensor values = cache.values_as(table, cache.values(table).size(1), compute);
+  return values.index_select(1, slot_index(cache.tables()[table].order(), values.device()));
 }
 
 // Rotates vectors [heads, rows, head_dim] in the half-split form; the table has a row per row.

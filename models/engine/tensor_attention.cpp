@@ -73,8 +73,7 @@ class TensorAttention final : public BlockAttention {
     const std::int64_t kv_heads = cache.heads_per_table();
     const double scale = 1.0 / std::sqrt(static_cast<double>(d));
     for (std::size_t t = 0; t < walk_.tables(); ++t) {
-      const at::Tensor keys =
-          cache.keys(t).narrow(2, 0, walk_.columns(t)).to(options_.dtype().toScalarType());
+      const at::Tensor keys = cache.keys_as(t, walk_.columns(t), options_.dtype().toScalarType());
       at::Tensor product = scores_of(t).view({kv_heads, group_ * rows, walk_.columns(t)});
       product.baddbmm_(queries.narrow(0, static_cast<std::int64_t>(t) * kv_heads, kv_heads), keys,
                        /*beta=*/0, /*alpha=*/scale);
@@ -119,8 +118,7 @@ class TensorAttention final : public BlockAttention {
                                      .masked_fill_(dead, -std::numeric_limits<double>::infinity())
                                      .softmax(-1)
                                      .view({cache.heads_per_table(), group_ * rows, columns});
-      const at::Tensor values =
-          cache.values(t).narrow(1, 0, columns).to(options_.dtype().toScalarType());
+      const at::Tensor values = cache.values_as(t, columns, options_.dtype().toScalarType());
       to.narrow(1, static_cast<std::int64_t>(t) * heads, heads)
           .copy_(at::bmm(weights, values).view({heads, rows, -1}).transpose(0, 1));
     }

@@ -94,7 +94,7 @@ TEST_CASE("grids that cannot run are refused before any work") {
   CHECK(contains(schedule, "schedule 'prompt-only' is unknown"));
   CHECK(contains(schedule, "known: exact"));
   CHECK(contains(refused([](Suite& s) { s.positions = {"relative"}; }), "known: original"));
-  CHECK(contains(refused([](Suite& s) { s.kv_dtypes = {"int8"}; }), "known: same"));
+  CHECK(contains(refused([](Suite& s) { s.kv_dtypes = {"int9"}; }), "did you mean 'int8'?"));
   CHECK(contains(refused([](Suite& s) { s.dtypes = {"float23"}; }), "did you mean 'float32'?"));
   CHECK(contains(refused([](Suite& s) { s.budgets.clear(); }), "policy tova needs a budget"));
   CHECK(contains(refused([](Suite& s) { s.policies = {"tovva"}; }, ErrorKind::kPolicy),

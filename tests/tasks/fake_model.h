@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/engine/evaluate.h"
+#include "models/engine/generate.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::test {
@@ -64,6 +65,12 @@ class FormulaModel : public models::Model {
     result.peak_kv_bytes = 20;
     result.seconds = 0.5;
     return result;
+  }
+
+  models::GenerateTotals generate(std::span<const models::GenerateRequest>,
+                                  const models::GenerateOptions&,
+                                  const models::GenerateDone&) const override {
+    return {};
   }
 
   models::ProductTime time_products(const models::EvaluateOptions&, std::int64_t) const override {

@@ -30,14 +30,20 @@ CommandSpec bench_spec() {
       "of the GEMM limit (the model's matrix products alone, at the scan's shapes). Then what the\n"
       "decisions of some policies cost, and the scan at growing lengths with its resident memory. "
       "The step path is measured on a shorter text\n"
-      "(--step-tokens) because its rate does not depend on the length. See docs/benchmarks.md.";
+      "(--step-tokens) because its rate does not depend on the length.\n\n"
+      "bench generate: prompts through the scan, then tokens by lanes of samples in step: rates "
+      "of\n"
+      "both, time to the first token and per token, bytes of the cache, by batch, budget and KV\n"
+      "dtype; then eight samples of one prompt at growing contexts. Takes the options marked so,\n"
+      "--model, --policy, --dtypes, --repeats, --threads, --device and --json. See "
+      "docs/benchmarks.md.";
   spec.arguments = {{"WHAT"}};
   spec.options = {
       {"model", "MODEL", "registered name or GGUF file (default smollm2-135m)"},
       {"policy", "SPEC", "policy of scan and step (default tova)"},
       {"tokens", "N", "length of the side-by-side runs (default 4096)"},
       {"step-tokens", "N", "length of the step runs (default 192)"},
-      {"budgets", "K,…", "budgets (default 64,256,1024)"},
+      {"budgets", "K,…", "budgets (default 64,256,1024; generate: 128,512,full)"},
       {"policies", "SPEC,…",
        "policies whose rates are compared with the first's (default window,tova,h2o,l2), or none; "
        "separated by blanks where one has options"},
@@ -49,11 +55,65 @@ CommandSpec bench_spec() {
       {"repeats", "N", "rounds after the warm-up (default 3)"},
       {"threads", "N", "threads (default: all cores)"},
       {"device", "NAME", "cpu (default), cuda:0, …"},
+      {"batches", "N,…", "generate: samples in step (default 1,8,32)"},
+      {"prompt-tokens", "N", "generate: length of a prompt (default 512)"},
+      {"max-new", "N", "generate: new tokens of a sample (default 64)"},
+      {"schedule", "S", "generate: when the cache is cut (default exact)"},
+      {"kv-dtypes", "D,…", "generate: same (default), float32, bfloat16, int8"},
+      {"contexts", "N,…", "generate: prompt lengths (default 8192,65536), or none"},
       {"json", "", "one JSON object instead of tables"}};
-  spec.examples = {{"a quick look",
-                    "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none "
-                    "--policies none "
-                    "--repeats 1"}};
+  spec.examples = {
+      {"a quick look",
+       "lethe bench exact --tokens 256 --step-tokens 16 --budgets 64 --lengths none "
+       "--policies none "
+       "--repeats 1"},
+      {"decoding, small",
+       "lethe bench generate --batches 1,4 --budgets 32 --prompt-tokens 64 --max-new 8 "
+       "--contexts none --repeats 1 --dtypes float32"}};
+  return spec;
+}
+
+CommandSpec generate_spec() {
+  CommandSpec spec;
+  spec.name = "generate";
+  spec.summary = "continue a prompt under an eviction policy";
+  spec.description =
+      "The prompt goes through the model under the schedule, then tokens come one by one, each\n"
+      "followed by the cut that the schedule asks for. The text streams to standard output; what "
+      "it\n"
+      "cost is told on standard error. Greedy unless a temperature is given. A token depends on "
+      "the\n"
+      "seed and the sample's number alone, not on the samples beside it.";
+  spec.options = {
+      {"model", "MODEL", "registered name, GGUF file or Hugging Face folder"},
+      {"prompt", "FILE", "UTF-8 text; - is standard input"},
+      {"tokens", "FILE", "token ids instead of a text; - is standard input"},
+      {"special", "", "text of special tokens in the prompt, such as <|im_start|>, is the token"},
+      {"policy", "SPEC", "eviction policy, such as tova or window:sinks=4 (default full)"},
+      {"budget", "K", "tokens kept per layer, counted after eviction"},
+      {"schedule", "S",
+       "exact (default), block:m, post-prompt, prefill-only, every:m: when the cache is cut"},
+      {"max-new", "N", "at most so many new tokens (default 256)"},
+      {"stop", "TEXT", "end before this text; may be given more than once", true},
+      {"ignore-end", "", "go on after the model's end token"},
+      {"temperature", "T", "draw tokens at this temperature (default 0: greedy)"},
+      {"top-k", "N", "draw from the N most likely tokens"},
+      {"top-p", "P", "draw from the fewest tokens that have P of the probability"},
+      {"min-p", "P", "draw from tokens at least P times as likely as the likeliest"},
+      {"seed", "N", "seed of what is drawn and of random policies (default 0)"},
+      {"samples", "N", "continuations of the prompt, of seeds N, N+1, … (default 1)"},
+      {"lanes", "N", "samples in step (default: all, up to 32)"},
+      {"dtype", "D", "float32 (default), bfloat16, float64"},
+      {"kv-dtype", "D", "cached keys and values: same (default), float32, bfloat16, int8"},
+      {"threads", "N", "threads (default: all cores)"},
+      {"json", "", "one JSON object per sample instead of text"}};
+  spec.examples = {
+      {"with 64 tokens of memory",
+       "printf 'The capital of France is' | lethe generate --model smollm2-135m --prompt - "
+       "--policy tova --budget 64 --max-new 16"},
+      {"four continuations, drawn",
+       "printf 'Once upon a time' | lethe generate --model smollm2-135m --prompt - --max-new 12 "
+       "--temperature 0.8 --top-p 0.95 --samples 4"}};
   return spec;
 }
 
