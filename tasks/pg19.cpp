@@ -6,9 +6,7 @@
 
 namespace lethe::tasks {
 
-namespace {
-
-std::vector<Stream> streams_of(const Pg19Options& options) {
+std::vector<Stream> book_streams(const Pg19Options& options) {
   const Pg19Books books(options.data);
   std::vector<Stream> streams;
   for (const auto& id : options.books.empty() ? books.ids() : options.books) {
@@ -17,8 +15,6 @@ std::vector<Stream> streams_of(const Pg19Options& options) {
   }
   return streams;
 }
-
-}  // namespace
 
 Pg19Options Pg19Options::parse(const json::object& object, const std::filesystem::path& root) {
   const json::value holder(object);
@@ -32,14 +28,12 @@ Pg19Options Pg19Options::parse(const json::object& object, const std::filesystem
 }
 
 Pg19Task::Pg19Task(const Pg19Options& options, std::int64_t length)
-    : WindowTask("pg19", options.window, length, streams_of(options)) {}
+    : WindowTask("pg19", options.window, length, book_streams(options)) {}
 
 json::object Pg19Task::identity() const {
-  json::array books;
-  for (const auto& book : streams()) books.push_back({{"id", book.name}, {"sha256", book.sha256}});
   json::object out = window_identity();
   out["version"] = kVersion;
-  out["books"] = std::move(books);
+  out["books"] = stream_hashes();
   return out;
 }
 

@@ -26,6 +26,9 @@ struct Pg19Options {
   static Pg19Options parse(const json::object& options, const std::filesystem::path& root);
 };
 
+/// The chosen books, each a stream of its own. Throws as Pg19Task does.
+std::vector<Stream> book_streams(const Pg19Options& options);
+
 /// Every book is a stream of its own, tokenised whole. Sample id "BOOK/WINDOW", cluster BOOK.
 class Pg19Task : public WindowTask {
  public:

@@ -3,6 +3,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "tasks/continuation.h"
 #include "tasks/pg19.h"
 #include "tasks/text.h"
 
@@ -37,13 +38,23 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   if (name == "text") {
     return std::make_unique<TextTask>(TextOptions::parse(options, root), length);
   }
+  if (name == "continuation") {
+    return std::make_unique<ContinuationTask>(ContinuationOptions::parse(options, root), length);
+  }
   std::vector<std::string> known;
   for (const auto& task : list_tasks()) known.push_back(task.name);
   throw unknown_name(ErrorKind::kConfig, "task", name, known);
 }
 
 std::vector<NamedInfo> list_tasks() {
-  return {{"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
+  return {{"continuation",
+           "books continued under a cache budget: the text, and how fast it came",
+           "tasks/continuation.h",
+           {"new: tokens generated at the end of a window, greedily (default 64); the rest of the "
+            "length is the prompt",
+            "lanes: samples generated in step (default 8)",
+            "books, data, windows, stride, start, bos, tail: as in pg19"}},
+          {"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
            with_windows({"books: list of ids, or \"all\" (default)",
                          "data: folder of <id>.txt (default data/samples/pg19)"},
                         "book")},

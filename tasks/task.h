@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct RunSettings {
 
 /// What one sample gave. Field meanings as in harness/store/records.h.
 struct SampleOutcome {
+  std::string output;           ///< generated text
+  std::int64_t new_tokens = 0;  ///< generated; 0: the task generates nothing
+  double prefill_seconds = 0;   ///< until the first new token
+  double decode_seconds = 0;    ///< from there on, steps of other lanes included
   std::int64_t tokens_in = 0;
   std::int64_t tokens_cut = 0;
   std::int64_t bos_count = 0;
@@ -44,6 +49,16 @@ struct SampleOutcome {
   double seconds = 0;
 };
 
+/// What surrounds the samples of a cell while they run.
+struct SampleHooks {
+  /// True: begin no further sample.
+  std::function<bool()> stop_requested;
+  /// Where a sample leaves its state; may give nullptr.
+  std::function<models::StateKeeper*(const std::string& sample_id)> keeper;
+  /// Called with each as it ends.
+  std::function<void(const std::string& sample_id, SampleOutcome outcome)> done;
+};
+
 /// A task bound to its options and one length. Enumerating needs a tokenizer only, running a model.
 class Task {
  public:
@@ -53,9 +68,15 @@ class Task {
   /// Tokens of a sample that are its prompt: schedules may cut after them, and only what follows is
   /// scored. 0: the task has none.
   virtual std::int64_t prompt_tokens() const { return 0; }
+  /// Whether samples are generated: what needs the whole text in advance cannot be honoured then.
+  virtual bool generates() const { return false; }
   virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
   virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                             const models::Model& model, const RunSettings& settings) const = 0;
+  /// The samples of a cell: one after another, unless a task can do better.
+  virtual void run_all(std::span<const std::string> sample_ids, const models::Tokenizer& tokenizer,
+                       const models::Model& model, const RunSettings& settings,
+                       const SampleHooks& hooks) const;
 };
 
 }  // namespace lethe::tasks

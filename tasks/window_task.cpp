@@ -46,6 +46,13 @@ json::object WindowTask::window_identity() const {
   return out;
 }
 
+json::array WindowTask::stream_hashes() const {
+  json::array out;
+  for (const auto& stream : streams_)
+    out.push_back({{"id", stream.name}, {"sha256", stream.sha256}});
+  return out;
+}
+
 bool WindowTask::has_head_bos(const models::Tokenizer& tokenizer) const {
   return options_.bos == BosRule::kAuto && tokenizer.adds_bos();
 }
@@ -170,10 +177,15 @@ std::vector<std::int64_t> WindowTask::window(const std::string& sample_id,
   return tokens;
 }
 
+std::int64_t WindowTask::bos_count(const std::string& sample_id,
+                                   const models::Tokenizer& tokenizer) const {
+  const bool at_head = has_head_bos(tokenizer) && place_of(sample_id).first == 0;
+  return at_head || options_.bos == BosRule::kWindow ? 1 : 0;
+}
+
 SampleOutcome WindowTask::run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                               const models::Model& model, const RunSettings& settings) const {
   const auto tokens = window(sample_id, tokenizer);
-  const bool head_bos = has_head_bos(tokenizer) && place_of(sample_id).first == 0;
   models::EvaluateOptions options = settings.evaluate;
   options.budget = settings.budget;
   options.seed = settings.seed;
@@ -183,7 +195,7 @@ SampleOutcome WindowTask::run(const std::string& sample_id, const models::Tokeni
   auto result = model.evaluate(tokens, settings.policy, options);
   SampleOutcome outcome;
   outcome.tokens_in = static_cast<std::int64_t>(tokens.size());
-  outcome.bos_count = head_bos || options_.bos == BosRule::kWindow ? 1 : 0;
+  outcome.bos_count = bos_count(sample_id, tokenizer);
   outcome.nll = std::move(result.nll);
   outcome.layers = std::move(result.layers);
   outcome.kv_bytes = result.kv_bytes;

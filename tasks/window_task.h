@@ -53,9 +53,14 @@ class WindowTask : public Task {
   WindowTask(std::string name, WindowOptions options, std::int64_t length,
              std::vector<Stream> streams);
 
+  /// How many of a window's tokens are a BOS: 0 or 1.
+  std::int64_t bos_count(const std::string& sample_id, const models::Tokenizer& tokenizer) const;
+
   const std::vector<Stream>& streams() const { return streams_; }
   /// The members that say which windows there are.
   json::object window_identity() const;
+  /// [{"id", "sha256"}, …] of the streams.
+  json::array stream_hashes() const;
 
  private:
   struct Place {

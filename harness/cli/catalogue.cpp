@@ -101,14 +101,24 @@ void Catalogue::check(const grid::Setting& setting) {
   auto schedule = policies::Schedule::parse(setting.schedule);
   schedule.prompt = setting.prompt;
   policies::check_setting(policy, setting.budget, schedule, setting.length);
-  policies::check_positions(policy, policies::parse_positions(setting.positions));
+  const auto positions = policies::parse_positions(setting.positions);
+  policies::check_positions(policy, positions);
+  if (setting.generates && positions != policies::Positions::kOriginal) {
+    throw Error(ErrorKind::kConfig,
+                "positions '" + setting.positions + "': generation knows original positions alone");
+  }
+  if (setting.generates && policy.traits.reads_whole_text) {
+    throw Error(ErrorKind::kConfig,
+                "policy '" + policy.text +
+                    "' looks at the whole text, which generation does not know in advance");
+  }
   check_memory(policy, schedule, setting);
 }
 
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,
                                 const grid::ModelEntry& model, std::int64_t length) {
   const auto task = tasks::make_task(name, options, length, root_folder());
-  grid::TaskEntry entry{name, task->identity(), {}, task->prompt_tokens()};
+  grid::TaskEntry entry{name, task->identity(), {}, task->prompt_tokens(), task->generates()};
   for (auto& sample : task->samples(tokenizer(model.path))) {
     entry.samples.push_back({sample.id, sample.hash, sample.cluster});
   }

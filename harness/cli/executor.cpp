@@ -120,9 +120,16 @@ store::SampleRecord make_record(const runner::JobSample& sample,
   record.kv_bytes = outcome.kv_bytes;
   record.peak_bytes = outcome.peak_kv_bytes;
   record.seconds = outcome.seconds;
-  const std::int64_t computed = outcome.tokens_in - outcome.shared_tokens;
-  if (outcome.seconds > 0 && computed > 0) {
-    record.prefill_tokens_per_s = static_cast<double>(computed) / outcome.seconds;
+  record.output = outcome.output;
+  const auto computed = static_cast<double>(outcome.tokens_in - outcome.shared_tokens);
+  const bool generated = outcome.new_tokens > 0;
+  const double prefill = generated ? outcome.prefill_seconds : outcome.seconds;
+  if (prefill > 0 && computed > 0) record.prefill_tokens_per_s = computed / prefill;
+  if (generated) record.ttft_ms = 1e3 * outcome.prefill_seconds;
+  // The first of them comes from the prompt.
+  if (outcome.new_tokens > 1 && outcome.decode_seconds > 0) {
+    record.decode_tokens_per_s =
+        static_cast<double>(outcome.new_tokens - 1) / outcome.decode_seconds;
   }
   return record;
 }
@@ -158,21 +165,29 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")),
                                 identity.string("weights_sha256"));
 
+  std::vector<std::string> ids;
+  std::map<std::string, const runner::JobSample*> samples;
   for (const auto& sample : job.samples) {
-    if (sink.stop_requested()) return;
     if (hashes[sample.id] != sample.hash) {
       throw Error(ErrorKind::kData, "sample " + sample.id +
                                         " is not what the plan was made for: the text changed "
                                         "while the run was going on; run again");
     }
-    std::optional<FileKeeper> keeper;
-    if (!job.state_dir.empty()) {
-      keeper.emplace(runner::state_path(job.state_dir, sample.key), sample.key, job.state_seconds);
-    }
-    settings.evaluate.keeper = keeper ? &*keeper : nullptr;
-    const auto outcome = the_task.run(sample.id, the_tokenizer, the_model, settings);
-    sink.sample_done(make_record(sample, outcome));
+    ids.push_back(sample.id);
+    samples[sample.id] = &sample;
   }
+  std::optional<FileKeeper> keeper;
+  const tasks::SampleHooks hooks{[&] { return sink.stop_requested(); },
+                                 [&](const std::string& id) -> models::StateKeeper* {
+                                   if (job.state_dir.empty()) return nullptr;
+                                   const std::string& key = samples.at(id)->key;
+                                   return &keeper.emplace(runner::state_path(job.state_dir, key),
+                                                          key, job.state_seconds);
+                                 },
+                                 [&](const std::string& id, const tasks::SampleOutcome& outcome) {
+                                   sink.sample_done(make_record(*samples.at(id), outcome));
+                                 }};
+  the_task.run_all(ids, the_tokenizer, the_model, settings, hooks);
 }
 
 store::ProvenanceRecord TaskExecutor::provenance() const {

@@ -40,6 +40,7 @@ struct TaskEntry {
       identity;  ///< task options, versions, data hashes: everything that may change numbers
   std::vector<SampleEntry> samples;
   std::int64_t prompt = 0;  ///< tokens of a sample's prompt, for schedules that cut after it
+  bool generates = false;   ///< what follows the prompt is not known in advance
 };
 
 /// What a policy is asked to do in a cell, and with what.
@@ -49,6 +50,7 @@ struct Setting {
   std::optional<std::int64_t> budget;
   std::int64_t length = 0;
   std::int64_t prompt = 0;      ///< of the task; 0: none
+  bool generates = false;       ///< the task
   std::int64_t kv_numbers = 0;  ///< of the model
   std::optional<std::int64_t> sliding_window;
 };

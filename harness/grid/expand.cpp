@@ -113,6 +113,7 @@ class Expansion {
     TaskEntry task = catalogue_.task(name, options, model, length);
     check_samples(task, length);
     prompt_ = task.prompt;
+    generates_ = task.generates;
     group_ = {};
     group_.suite = suite_.name;
     group_.task = task.name;
@@ -170,8 +171,8 @@ class Expansion {
     const std::tuple key(at(point, Axis::kModels), at(point, Axis::kPolicies),
                          point[static_cast<std::size_t>(Axis::kBudgets)],
                          at(point, Axis::kSchedules), at(point, Axis::kPositions),
-                         at(point, Axis::kDtypes), at(point, Axis::kKvDtypes), cell.length,
-                         prompt_);
+                         at(point, Axis::kDtypes), at(point, Axis::kKvDtypes), cell.length, prompt_,
+                         generates_);
     if (!checked_.insert(key).second) return;
     const ModelEntry& model = axes_.models()[at(point, Axis::kModels)];
     Setting setting;
@@ -184,6 +185,7 @@ class Expansion {
     setting.budget = cell.budget;
     setting.length = cell.length;
     setting.prompt = prompt_;
+    setting.generates = generates_;
     setting.kv_numbers = model.kv_numbers;
     setting.sliding_window = model.sliding_window;
     try {
@@ -204,8 +206,9 @@ class Expansion {
   Cell group_;
   std::shared_ptr<const CellInputs::Common> common_;
   std::int64_t prompt_ = 0;  ///< of the group's task
+  bool generates_ = false;   ///< likewise
   std::set<std::tuple<std::size_t, std::size_t, int, std::size_t, std::size_t, std::size_t,
-                      std::size_t, std::int64_t, std::int64_t>>
+                      std::size_t, std::int64_t, std::int64_t, bool>>
       checked_;
   std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;

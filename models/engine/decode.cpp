@@ -57,6 +57,10 @@ class Batch {
     while (next < requests_.size() || !lanes_.empty()) {
       while (next < requests_.size() && static_cast<std::int64_t>(lanes_.size()) < options_.lanes) {
         check_stop();
+        if (options_.last_sample && options_.last_sample()) {
+          next = requests_.size();
+          break;
+        }
         begin(next++);
       }
       retire();

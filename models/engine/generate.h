@@ -66,6 +66,8 @@ struct GenerateOptions {
   PrefixCache* prefixes = nullptr;
   /// Called after every step with the number of new tokens so far, of all samples.
   std::function<void(std::int64_t)> progress;
+  /// Polled before a sample begins; true: those at work are finished, no other begins.
+  std::function<bool()> last_sample;
   /// Polled at every step and chunk; true ends the generation with Error(kInterrupted).
   std::function<bool()> should_stop;
 };

@@ -113,6 +113,30 @@ TEST_CASE("generate says what is wrong", "[cli][fault]") {
   refused(kGenerate + "--policy h2o-oracle --budget 8", "looks at the whole text");
 }
 
+TEST_CASE("continuations are stored with their rates, and verified", "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "c.json", R"({"name": "c", "models": ["smollm2-135m"],
+    "tasks": [{"name": "continuation", "books": ["860"], "windows": 3, "new": 6, "lanes": 2}],
+    "policies": ["full", "tova"], "budgets": [24], "lengths": [40], "schedules": ["every:2"],
+    "overrides": [{"when": {"policies": ["full"]}, "set": {"schedules": ["exact"]}}],
+    "dtypes": ["float32"], "seeds": [0]})");
+  const auto run = shell(
+      "lethe run c.json --db c.db && lethe query --db c.db --format csv \"SELECT count(*), "
+      "min(ttft_ms) > 0, min(prefill_tokens_per_s) > 0, min(decode_tokens_per_s) > 0, "
+      "min(length(output)) > 0, max(tokens_in) FROM samples\"",
+      folder.path());
+  CAPTURE(run.err, run.out);
+  REQUIRE(run.code == 0);
+  CHECK_THAT(run.out, Catch::Contains("6,1,1,1,1,34"));
+  const auto again = shell("lethe verify --db c.db --rerun --share 100", folder.path());
+  CAPTURE(again.err, again.out);
+  CHECK(again.code == 0);
+  CHECK_THAT(again.out, Catch::Contains("6 identical in every bit"));
+  for (const std::string wrong : {"positions=cache-relative", "policies=h2o-oracle"}) {
+    CHECK(shell("lethe run c.json --db d.db --set " + wrong, folder.path()).code == 2);
+  }
+}
+
 TEST_CASE("KV dtypes are an axis of a run", "[cli][integration]") {
   const TempDir folder;
   const auto run = shell(
