@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/checkpoint/model_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 
 #include "harness/base/error.h"
+#include "harness/base/names.h"
 
 namespace lethe::models {
 namespace {
 
 // Far above any model, far below where products of two could overflow.
 constexpr std::int64_t kLargestExtent = std::int64_t{1} << 30;
+
+// Those of models/transformer/families.
+const std::vector<std::string> kDecoders = {"llama",  "mistral", "qwen2",    "qwen3", "phi3",
+                                            "gemma2", "gpt2",    "gpt_neox", "opt"};
 
 void expect(bool condition, std::string_view where, const std::string& message) {
   if (!condition) throw Error(ErrorKind::kModel, std::string(where) + ": " + message);
@@ -64,6 +70,10 @@ void check_rotation(const ModelConfig& config, std::string_view where) {
 std::int64_t ModelConfig::rotary_dim() const {
   if (positions != PositionKind::kRotary) return 0;
   return static_cast<std::int64_t>(static_cast<double>(head_dim) * partial_rotary);
+}
+
+double ModelConfig::attention_scalar() const {
+  return query_pre_attn_scalar.value_or(static_cast<double>(head_dim));
 }
 
 std::optional<std::int64_t> ModelConfig::window_of_layer(std::int64_t layer) const {
@@ -120,21 +130,26 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
 }
 
 void require_supported(const ModelConfig& config, std::string_view where) {
-  const std::string model = config.architecture + " model";
-  expect(config.architecture == "llama" || config.architecture == "mistral", where,
-         "a " + model +
-             ": its configuration can be read, but this version has no decoder for it; decoders "
-             "exist for llama, mistral");
-  expect(config.rope.kind == RopeKind::kPlain, where,
-         "expected plain rotary embedding (the only kind this version computes), found rope "
-         "scaling of kind " +
-             std::string(to_string(config.rope.kind)));
-  expect(config.partial_rotary == 1.0, where,
-         "expected rotary embedding of whole heads, found a rotated share of " +
-             std::to_string(config.partial_rotary) + ", which is not supported for a " + model);
-  expect(config.activation == Activation::kSilu, where,
-         "expected activation silu (the only one supported for a " + model + "), found " +
-             std::string(to_string(config.activation)));
+  const std::string exist = "; decoders exist for " + join(kDecoders, ", ");
+  const std::string model = "a " + config.architecture + " model: ";
+  expect(
+      config.causal, where,
+      model + "an encoder gives hidden states and embeddings, and predicts no next token" + exist);
+  expect(std::ranges::find(kDecoders, config.architecture) != kDecoders.end(), where,
+         model + "its configuration can be read, but this version has no decoder for it" + exist);
+  expect(config.norm_place != NormPlace::kAfter && config.final_norm, where,
+         model +
+             "expected norms before attention, MLP and LM head, found norms after them "
+             "(OPT-350M is such a model), which is not supported");
+  expect(config.embedding_size == 0, where,
+         model + "expected an embedding as wide as the model, " +
+             std::to_string(config.hidden_size) + ", found one of " +
+             std::to_string(config.embedding_size) + ", which is not supported");
+}
+
+void require_encoder(const ModelConfig& config, std::string_view where) {
+  expect(config.architecture == "bert", where,
+         "a " + config.architecture + " model: expected an encoder (bert), found a decoder");
 }
 
 std::string_view to_string(RopeKind kind) {

@@ -98,7 +98,7 @@ struct ModelConfig {
   bool attention_bias = false;      ///< of the projections to q, k and v
   bool attention_out_bias = false;  ///< of the projection back
   bool qk_norm = false;             ///< norm of every head of q and k, before rotation
-  /// Scores are divided by the square root of this; none: of head_dim.
+  /// See attention_scalar().
   std::optional<double> query_pre_attn_scalar;
   std::optional<double> attention_softcap;  ///< scores become c * tanh(score / c)
 
@@ -115,6 +115,8 @@ struct ModelConfig {
 
   /// Dimensions of a head that are rotated.
   std::int64_t rotary_dim() const;
+  /// Scores are divided by the square root of this: query_pre_attn_scalar, else head_dim.
+  double attention_scalar() const;
   /// The window of a layer; none: it sees everything.
   std::optional<std::int64_t> window_of_layer(std::int64_t layer) const;
 
@@ -128,8 +130,11 @@ inline constexpr std::int64_t kMostLayers = 100'000;
 void check_model_config(const ModelConfig& config, std::string_view where);
 
 /// Throws Error(kModel) naming `where`, what the model needs and what exists, when no decoder here
-/// computes it. To be asked before work is planned on it: opening a checkpoint does not.
+/// computes it (encoders have none). To be asked before work is planned on it: opening a checkpoint
+/// does not.
 void require_supported(const ModelConfig& config, std::string_view where);
+/// The same for encoders, which give hidden states and embeddings.
+void require_encoder(const ModelConfig& config, std::string_view where);
 
 /// "linear", "llama3", … for messages.
 std::string_view to_string(RopeKind kind);

@@ -185,17 +185,36 @@ class Batch {
                   });
   }
 
+  // A row of angles for every position; rows beyond the lanes stand at the beginning.
+  RotaryTable rotary_of(Lanes lanes, const std::vector<std::int64_t>& positions) const {
+    const std::vector<double> all(positions.begin(), positions.end());
+    if (decoder_.config().rope.kind != RopeKind::kDynamic) {
+      return decoder_.rotary({options_.rope_angles, 0}, all);
+    }
+    // Every sample has a length of its own, and the base follows from it.
+    std::vector<at::Tensor> cos, sin;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const GenerateRequest& request = *lanes[std::min(i, lanes.size() - 1)]->request;
+      const auto length = static_cast<std::int64_t>(request.prompt.size()) + request.max_new;
+      const RotaryTable row =
+          decoder_.rotary({options_.rope_angles, length}, std::span(all).subspan(i, 1));
+      cos.push_back(row.cos);
+      sin.push_back(row.sin);
+    }
+    return {at::cat(cos, 0), at::cat(sin, 0)};
+  }
+
   // The newest tokens of at most rows_ lanes through all layers. The rows beyond the lanes are
   // zeros that nobody reads: see StepRows.
   void step(Lanes lanes) {
     std::vector<std::int64_t> ids(static_cast<std::size_t>(rows_), 0);
-    std::vector<double> positions(static_cast<std::size_t>(rows_), 0.0);
+    std::vector<std::int64_t> positions(ids.size(), 0);
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       ids[i] = lanes[i]->token;
-      positions[i] = static_cast<double>(lanes[i]->position);
+      positions[i] = lanes[i]->position;
     }
-    at::Tensor hidden = decoder_.embed(ids);
-    const RotaryTable rotary = decoder_.rotary(options_.rope_angles, positions);
+    at::Tensor hidden = decoder_.embed(ids, positions);
+    const RotaryTable rotary = rotary_of(lanes, positions);
     const auto shape = decoder_.qkv_shape();
     const at::Tensor attended =
         at::zeros({rows_, shape.n_heads * shape.head_dim}, hidden.options());

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/engine/dense.h"
 
+#include <cmath>
+#include <limits>
+
 #include <ATen/ATen.h>
 
 #include "models/engine/sequence.h"
+#include "models/transformer/tensor_functions.h"
 
 namespace lethe::models {
 namespace {
@@ -17,13 +21,28 @@ at::Tensor heads_of(const at::Tensor& qkv, std::int64_t first_head, std::int64_t
       .unsqueeze(0);
 }
 
-// [tokens, tokens], true where a sliding-window model's row sees a column; undefined where it sees
-// all of its past.
-at::Tensor window_mask(std::int64_t tokens, std::int64_t window, at::Device device) {
-  if (window == 0 || tokens <= window) return {};
-  return at::ones({tokens, tokens}, at::TensorOptions(at::kBool).device(device))
-      .tril()
-      .triu(1 - window);
+// [tokens, tokens], true where a row sees a column; undefined where it sees all of its past and
+// nothing asks for a mask.
+at::Tensor sight_mask(std::int64_t tokens, std::optional<std::int64_t> window, bool wanted,
+                      at::Device device) {
+  const bool slides = window && tokens > *window;
+  if (!slides && !wanted) return {};
+  const at::Tensor past =
+      at::ones({tokens, tokens}, at::TensorOptions(at::kBool).device(device)).tril();
+  return slides ? past.triu(1 - *window) : past;
+}
+
+// LibTorch's fused attention knows no cap of the scores. Shapes as there.
+at::Tensor capped_attention(const at::Tensor& queries, const at::Tensor& keys,
+                            const at::Tensor& values, const at::Tensor& mask, double scale,
+                            double cap) {
+  const std::int64_t group = queries.size(1) / keys.size(1);
+  const at::Tensor scores =
+      at::matmul(queries, keys.repeat_interleave(group, 1).transpose(2, 3)) * scale;
+  soft_cap(scores, cap);
+  return at::matmul(
+      scores.masked_fill(mask.logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1),
+      values.repeat_interleave(group, 1));
 }
 
 }  // namespace
@@ -33,22 +52,31 @@ EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64
   const auto count = static_cast<std::int64_t>(tokens.size());
   const auto shape = decoder.qkv_shape();
   const auto product = decoder.precision().product;
-  at::Tensor hidden = decoder.embed(tokens);
-  const RotaryTable rotary = decoder.rotary(options.rope_angles, 0, count);
-  const at::Tensor mask =
-      window_mask(count, decoder.config().sliding_window.value_or(0), decoder.placement().device);
-  for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
+  const ModelConfig& config = decoder.config();
+  const std::optional<double> cap = config.attention_softcap;
+  const double scale = 1.0 / std::sqrt(config.attention_scalar());
+  at::Tensor hidden = decoder.embed(tokens, 0);
+  const RotaryTable rotary = decoder.rotary({options.rope_angles, count}, 0, count);
+  const at::Device device = decoder.placement().device;
+  const at::Tensor whole = sight_mask(count, std::nullopt, cap.has_value(), device);
+  const at::Tensor sliding = sight_mask(count, config.sliding_window, cap.has_value(), device);
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    const at::Tensor& mask = config.window_of_layer(l) ? sliding : whole;
     const at::Tensor qkv = decoder.project_qkv(l, hidden, rotary).to(product);
-    const at::Tensor attended = at::scaled_dot_product_attention(
-        heads_of(qkv, 0, shape.n_heads, shape.head_dim),
-        heads_of(qkv, shape.n_heads, shape.n_kv_heads, shape.head_dim),
-        heads_of(qkv, shape.n_heads + shape.n_kv_heads, shape.n_kv_heads, shape.head_dim),
-        mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt, /*dropout_p=*/0.0,
-        /*is_causal=*/!mask.defined(), /*scale=*/{}, /*enable_gqa=*/true);
+    const at::Tensor queries = heads_of(qkv, 0, shape.n_heads, shape.head_dim),
+                     keys = heads_of(qkv, shape.n_heads, shape.n_kv_heads, shape.head_dim),
+                     values = heads_of(qkv, shape.n_heads + shape.n_kv_heads, shape.n_kv_heads,
+                                       shape.head_dim);
+    const at::Tensor attended =
+        cap ? capped_attention(queries, keys, values, mask, scale, *cap)
+            : at::scaled_dot_product_attention(
+                  queries, keys, values,
+                  mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt,
+                  /*dropout_p=*/0.0, /*is_causal=*/!mask.defined(), scale, /*enable_gqa=*/true);
     decoder.finish_layer(
         l, hidden,
         attended.squeeze(0).transpose(0, 1).reshape({count, -1}).to(hidden.scalar_type()));
-    if (options.progress) options.progress(count * (l + 1) / decoder.config().n_layers);
+    if (options.progress) options.progress(count * (l + 1) / config.n_layers);
   }
   EvaluateResult result;
   collect_logits(decoder, hidden, 0, options, result);

@@ -26,10 +26,10 @@
 namespace lethe::models {
 namespace {
 
-class LlamaModel final : public Model {
+class DecoderModel final : public Model {
  public:
-  LlamaModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing,
-             const Placement& placement)
+  DecoderModel(const Checkpoint& checkpoint, DType dtype, const WeightSharing& sharing,
+               const Placement& placement)
       : decoder_(checkpoint, dtype, sharing, placement) {}
 
   const ModelConfig& config() const override { return decoder_.config(); }
@@ -43,7 +43,7 @@ class LlamaModel final : public Model {
     EvaluateResult result = with_memory_errors(decoder_.placement().device, [&] {
       switch (options.path) {
         case Path::kScan:
-          return evaluate_scan(decoder_, tokens, policy, options);
+          return scan(tokens, policy, options);
         case Path::kDense:
           return evaluate_dense(decoder_, tokens, options);
         case Path::kStep:
@@ -84,11 +84,7 @@ class LlamaModel final : public Model {
                                           std::to_string(options.score_from) + " of " +
                                           std::to_string(count));
     }
-    if (options.positions != policies::Positions::kOriginal && options.path != Path::kStep) {
-      throw Error(ErrorKind::kConfig,
-                  "positions '" + to_string(options.positions) +
-                      "' rotate every key anew at every token: they need the step path");
-    }
+    check_positions(count, options);
     policies::check_whole_text(policy, count);
     if (policy.traits.reads_whole_text && options.path != Path::kScan) {
       throw Error(ErrorKind::kConfig, "policy '" + policy.text +
@@ -102,7 +98,6 @@ class LlamaModel final : public Model {
     if (options.chunk_tokens < 1 || options.block_rows < 1) {
       throw Error(ErrorKind::kConfig, "chunk and block need at least 1 token");
     }
-    check_angles(options.rope_angles, count);
   }
 
   GenerateTotals generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
@@ -115,9 +110,11 @@ class LlamaModel final : public Model {
       request.schedule.prompt = static_cast<std::int64_t>(request.prompt.size());
       check_request(request, options);
     }
+    GenerateOptions own = options;
+    if (config().rope.kind == RopeKind::kDynamic) own.prefixes = nullptr;  // as in scan()
     const c10::InferenceMode no_gradients;
     return with_memory_errors(decoder_.placement().device,
-                              [&] { return decode(decoder_, checked, options, step_rows_, done); });
+                              [&] { return decode(decoder_, checked, own, step_rows_, done); });
   }
 
  private:
@@ -131,11 +128,42 @@ class LlamaModel final : public Model {
     }
   }
 
-  static void check_angles(RopeAngles angles, std::int64_t tokens) {
-    if (angles != RopeAngles::kHf32 || tokens <= kLongestFloat32Angles) return;
-    throw Error(ErrorKind::kConfig,
-                std::to_string(tokens) + " tokens need rope_angles=f64 (beyond " +
-                    std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
+  EvaluateResult scan(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
+                      const EvaluateOptions& options) const {
+    if (config().rope.kind != RopeKind::kDynamic) {
+      return evaluate_scan(decoder_, tokens, policy, options);
+    }
+    // The angles depend on the length: texts of two lengths share no keys.
+    EvaluateOptions alone = options;
+    alone.prefixes = nullptr;
+    return evaluate_scan(decoder_, tokens, policy, alone);
+  }
+
+  void check_positions(std::int64_t count, const EvaluateOptions& options) const {
+    const bool rotary = config().positions == PositionKind::kRotary;
+    if (!rotary && count > config().trained_length) {
+      throw Error(ErrorKind::kConfig, "a " + config().architecture + " model has a table of " +
+                                          std::to_string(config().trained_length) +
+                                          " positions and none beyond, found a text of " +
+                                          std::to_string(count) + " tokens");
+    }
+    if (options.positions != policies::Positions::kOriginal) {
+      const std::string positions = "positions '" + to_string(options.positions) + "'";
+      if (!rotary) {
+        throw Error(ErrorKind::kConfig, positions + " rotate keys anew; a " +
+                                            config().architecture +
+                                            " model has its positions in the embeddings");
+      }
+      if (options.path != Path::kStep) {
+        throw Error(ErrorKind::kConfig,
+                    positions + " rotate every key anew at every token: they need the step path");
+      }
+    }
+    if (rotary && options.rope_angles == RopeAngles::kHf32 && count > kLongestFloat32Angles) {
+      throw Error(ErrorKind::kConfig,
+                  std::to_string(count) + " tokens need rope_angles=f64 (beyond " +
+                      std::to_string(kLongestFloat32Angles) + " the float32 angles drift)");
+    }
   }
 
   void check_request(const GenerateRequest& request, const GenerateOptions& options) const {
@@ -156,7 +184,9 @@ class LlamaModel final : public Model {
     policies::check_budget(*request.policy, request.budget);
     policies::check_schedule(*request.policy, request.schedule);
     check_sampling(request.sampling);
-    check_angles(options.rope_angles, request.schedule.prompt + request.max_new);
+    EvaluateOptions evaluate;
+    evaluate.rope_angles = options.rope_angles;
+    check_positions(request.schedule.prompt + request.max_new, evaluate);
   }
 
   Decoder decoder_;
@@ -194,7 +224,7 @@ std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, DType dtype,
   const Placement placement = open_placement(options);
   const c10::InferenceMode no_gradients;
   return with_memory_errors(placement.device, [&] {
-    return std::make_unique<LlamaModel>(checkpoint, dtype, sharing, placement);
+    return std::make_unique<DecoderModel>(checkpoint, dtype, sharing, placement);
   });
 }
 

@@ -151,8 +151,9 @@ class Model {
   virtual const ModelConfig& config() const = 0;
   virtual DType dtype() const = 0;
   /// What can be said before any work. Throws Error(kData) for fewer than two tokens or ids outside
-  /// the vocabulary, Error(kConfig) for a budget below 1, a schedule or positions that the policy
-  /// or path cannot honour, and lengths that need f64 angles.
+  /// the vocabulary, Error(kConfig) for a budget below 1, a schedule or positions that the policy,
+  /// path or model cannot honour, lengths that need f64 angles, and lengths beyond a table of
+  /// learned positions.
   virtual void check(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
                      const EvaluateOptions& options) const = 0;
   /// Calls check() first. Throws Error(kPolicy) for a plan that fails validation, Error(kResource)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -55,6 +56,8 @@ class HostAttention final : public BlockAttention {
       : shape_(decoder.qkv_shape()),
         group_(shape_.n_heads / shape_.n_kv_heads),
         compute_(decoder.precision().compute),
+        scale_(T(1) / std::sqrt(static_cast<T>(decoder.config().attention_scalar()))),
+        softcap_(decoder.config().attention_softcap),
         walk_(shape_, block_rows, /*pinned=*/false),
         keys_(static_cast<std::size_t>(shape_.n_kv_heads)),
         values_(static_cast<std::size_t>(shape_.n_kv_heads)) {}
@@ -104,7 +107,8 @@ class HostAttention final : public BlockAttention {
 
   std::int64_t columns_of(std::int64_t head) const { return walk_.columns(walk_.table_of(head)); }
 
-  // scores[count][columns] = q · k / sqrt(head_dim) of rows `row` … of one head.
+  // scores[count][columns] = q · k * scale, capped where the model does, of rows `row` … of one
+  // head.
   void scores(std::int64_t head, std::int64_t row, std::int64_t count, T* scores) const {
     scores_of(head, qkv_ + row * shape_.row() + head * shape_.head_dim, shape_.row(), count,
               scores);
@@ -115,11 +119,11 @@ class HostAttention final : public BlockAttention {
                  T* scores) const {
     const Operand& keys = keys_[static_cast<std::size_t>(head / group_)];
     const std::int64_t columns = columns_of(head);
-    product<T>(queries, stride, keys, count, columns, shape_.head_dim,
-               T(1) / std::sqrt(static_cast<T>(shape_.head_dim)), scores, columns);
+    product<T>(queries, stride, keys, count, columns, shape_.head_dim, scale_, scores, columns);
     for (std::int64_t r = 0; keys.scales && r < count; ++r) {
       multiply_by_scales(scores + r * columns, keys.scales, columns);
     }
+    if (softcap_) kernels::soft_cap<T>(scores, static_cast<T>(*softcap_), count * columns);
   }
 
   // Output of rows `row` … of one head; may overwrite `weights`.
@@ -200,6 +204,8 @@ class HostAttention final : public BlockAttention {
   kernels::QkvShape shape_;
   std::int64_t group_;
   at::ScalarType compute_;
+  T scale_;
+  std::optional<double> softcap_;
   BlockWalk<T> walk_;
   const typename BlockWalk<T>::Rescore rescore_ = [this](std::int64_t head, std::int64_t row,
                                                          T* out) { scores(head, row, 1, out); };

@@ -45,12 +45,13 @@ ProductTime time_products(const Decoder& decoder, std::int64_t chunk_tokens,
   const auto layers = static_cast<double>(c.n_layers);
   const std::int64_t q = c.n_heads * c.head_dim, kv = c.n_kv_heads * c.head_dim;
   const std::int64_t score_rows = std::min<std::int64_t>(512, chunk_tokens);
-  const Shape shapes[] = {{chunk_tokens, q + 2 * kv, c.hidden_size, layers},
-                          {chunk_tokens, c.hidden_size, q, layers},
-                          {chunk_tokens, 2 * c.intermediate_size, c.hidden_size, layers},
-                          {chunk_tokens, c.hidden_size, c.intermediate_size, layers},
-                          {score_rows, c.vocab_size, c.hidden_size,
-                           static_cast<double>(chunk_tokens) / static_cast<double>(score_rows)}};
+  const Shape shapes[] = {
+      {chunk_tokens, q + 2 * kv, c.hidden_size, layers},
+      {chunk_tokens, c.hidden_size, q, layers},
+      {chunk_tokens, (c.gated_mlp ? 2 : 1) * c.intermediate_size, c.hidden_size, layers},
+      {chunk_tokens, c.hidden_size, c.intermediate_size, layers},
+      {score_rows, c.vocab_size, c.hidden_size,
+       static_cast<double>(chunk_tokens) / static_cast<double>(score_rows)}};
   double seconds = 0, flops = 0;
   for (const Shape& shape : shapes) {
     seconds +=

@@ -78,6 +78,7 @@ class Scan {
         options_(options),
         policy_(policy),
         count_(static_cast<std::int64_t>(tokens.size())),
+        later_(later),
         block_rows_(std::min(options.block_rows, count_)),
         layers_(make_sequence(decoder, policy, options, count_ + later, block_rows_)),
         // A policy that reads the whole text gets it in one piece.
@@ -244,8 +245,10 @@ class Scan {
   std::int64_t chunk(std::int64_t first) {
     const std::int64_t rows = chunk_end(first) - first;
     const auto at_first = static_cast<std::size_t>(first);
-    at::Tensor hidden = decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)));
-    const RotaryTable rotary = decoder_.rotary(options_.rope_angles, first, rows);
+    at::Tensor hidden =
+        decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)), first);
+    const RotaryTable rotary =
+        decoder_.rotary({options_.rope_angles, count_ + later_}, first, rows);
     if (first == 0) prefix_wanted_ = std::min(untouched(), kMostSharedPrefix);
     const std::int64_t share = first == prefix_held() && shares(prefix_wanted_)
                                    ? std::min(rows, prefix_wanted_ - first)
@@ -257,7 +260,7 @@ class Scan {
       }
       const at::Tensor qkv = project(l, hidden, rotary, first);
       if (policy_.traits.reads_whole_text) {
-        layers_[static_cast<std::size_t>(l)].policy.preview(column_sums(qkv));
+        layers_[static_cast<std::size_t>(l)].policy.preview(column_sums(qkv, l));
       }
       if (share > 0) {
         gathered_.resize(layers_.size());
@@ -323,13 +326,14 @@ class Scan {
     return out;
   }
 
-  // What every token of the text receives from all queries under dense attention:
+  // What every token of the text receives from all queries of a layer under dense attention:
   // [kv_heads][tokens].
-  std::vector<std::vector<double>> column_sums(const at::Tensor& qkv) {
+  std::vector<std::vector<double>> column_sums(const at::Tensor& qkv, std::int64_t l) {
     std::vector<std::vector<double>> sums;
     const policies::PolicyPlan plan = summing_policy(sums);
     EvaluateOptions options;
-    SequenceLayer dense = std::move(make_sequence(decoder_, plan, options, count_, block_rows_)[0]);
+    SequenceLayer dense = std::move(
+        make_sequence(decoder_, plan, options, count_, block_rows_)[static_cast<std::size_t>(l)]);
     attend(qkv, 0, dense);
     return sums;
   }
@@ -372,6 +376,7 @@ class Scan {
   const EvaluateOptions& options_;
   const policies::PolicyPlan& policy_;
   std::int64_t count_;
+  std::int64_t later_;
   std::int64_t block_rows_;
   std::vector<SequenceLayer> layers_;
   std::int64_t chunk_tokens_;

@@ -36,10 +36,10 @@ std::vector<SequenceLayer> make_sequence(const Decoder& decoder, const policies:
                                          const EvaluateOptions& options, std::int64_t tokens,
                                          std::int64_t extra_slots) {
   const ModelConfig& config = decoder.config();
-  const std::int64_t window = config.sliding_window.value_or(0);
   std::vector<SequenceLayer> layers;
   layers.reserve(static_cast<std::size_t>(config.n_layers));
   for (std::int64_t i = 0; i < config.n_layers; ++i) {
+    const std::int64_t window = config.window_of_layer(i).value_or(0);
     policies::LayerContext context;
     context.layer = static_cast<int>(i);
     context.n_layers = static_cast<int>(config.n_layers);

@@ -10,6 +10,7 @@
 #include "harness/base/error.h"
 #include "models/engine/positions.h"
 #include "models/engine/sequence.h"
+#include "models/transformer/tensor_functions.h"
 
 namespace lethe::models {
 namespace {
@@ -26,18 +27,10 @@ at::Tensor live_values(const LayerCache& cache, std::size_t table, at::ScalarTyp
   return values.index_select(1, slot_index(cache.tables()[table].order(), values.device()));
 }
 
-// Rotates vectors [heads, rows, head_dim] in the half-split form; the table has a row per row.
-at::Tensor rotated(const at::Tensor& x, const RotaryTable& table) {
-  const auto halves = x.chunk(2, -1);
-  return at::cat({halves[0] * table.cos - halves[1] * table.sin,
-                  halves[1] * table.cos + halves[0] * table.sin},
-                 -1);
-}
-
 // One token of one lane in one layer: append, attend over everything live, let the policy evict.
 template <typename T>
-at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::int64_t step,
-                        const EvaluateOptions& options, SequenceLayer& layer) {
+at::Tensor attend_token(const Decoder& decoder, const RotaryRule& rule, const at::Tensor& qkv_row,
+                        std::int64_t step, const EvaluateOptions& options, SequenceLayer& layer) {
   const auto shape = decoder.qkv_shape();
   const std::int64_t group = shape.n_heads / shape.n_kv_heads;
   std::vector<std::int32_t> slots(layer.cache.tables().size());
@@ -56,12 +49,15 @@ at::Tensor attend_token(const Decoder& decoder, const at::Tensor& qkv_row, std::
     if (options.positions != policies::Positions::kOriginal) {
       const auto positions = assigned_positions(options.positions, tables[t].positions());
       const auto newest = std::span(positions).last(1);
-      keys = rotated(keys, decoder.rotary(options.rope_angles, positions));
-      queries = rotated(queries, decoder.rotary(options.rope_angles, newest));
+      const RotaryTable of_keys = decoder.rotary(rule, positions),
+                        of_query = decoder.rotary(rule, newest);
+      keys = rotated(keys, of_keys.cos, of_keys.sin);
+      queries = rotated(queries, of_query.cos, of_query.sin);
       layer.largest_position = std::max(layer.largest_position, newest.front());
     }
     const at::Tensor scores =
-        at::matmul(queries, keys.transpose(1, 2)) / std::sqrt(static_cast<double>(shape.head_dim));
+        at::matmul(queries, keys.transpose(1, 2)) / std::sqrt(decoder.config().attention_scalar());
+    if (decoder.config().attention_softcap) soft_cap(scores, *decoder.config().attention_softcap);
     weights.push_back(at::softmax(scores, -1).contiguous());
     outputs.push_back(
         at::matmul(weights.back(), live_values(layer.cache, t, queries.scalar_type())));
@@ -93,6 +89,7 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
   const std::size_t length = lanes.front().tokens.size();
   const auto count = static_cast<std::int64_t>(length);
   const EvaluateOptions& lead = lanes.front().options;
+  const RotaryRule rule{lead.rope_angles, count};
   std::vector<std::vector<SequenceLayer>> sequences;
   std::vector<EvaluateResult> results(lanes.size());
   for (const StepLane& lane : lanes) {
@@ -111,11 +108,10 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
     }
     const auto at_step = static_cast<std::size_t>(step);
     for (std::size_t i = 0; i < lanes.size(); ++i) ids[i] = lanes[i].tokens[at_step];
-    at::Tensor hidden = decoder.embed(ids);
-    // Every lane is at the same position; the angles of one row serve all.
-    RotaryTable rotary = decoder.rotary(lead.rope_angles, step, 1);
-    const auto rows = static_cast<std::int64_t>(lanes.size());
-    rotary = {rotary.cos.repeat({rows, 1}), rotary.sin.repeat({rows, 1})};
+    // Every lane is at the same position.
+    at::Tensor hidden = decoder.embed(ids, std::vector<std::int64_t>(lanes.size(), step));
+    const RotaryTable rotary =
+        decoder.rotary(rule, std::vector<double>(lanes.size(), static_cast<double>(step)));
     for (std::int64_t l = 0; l < decoder.config().n_layers; ++l) {
       const at::Tensor qkv = lead.positions == policies::Positions::kOriginal
                                  ? decoder.project_qkv(l, hidden, rotary)
@@ -124,7 +120,7 @@ std::vector<EvaluateResult> evaluate_step(const Decoder& decoder, std::span<cons
       dispatch_compute(decoder.precision(), [&](auto zero) {
         using T = decltype(zero);
         for (std::size_t i = 0; i < lanes.size(); ++i) {
-          attended.push_back(attend_token<T>(decoder, qkv[static_cast<std::int64_t>(i)], step,
+          attended.push_back(attend_token<T>(decoder, rule, qkv[static_cast<std::int64_t>(i)], step,
                                              lanes[i].options,
                                              sequences[i][static_cast<std::size_t>(l)]));
         }

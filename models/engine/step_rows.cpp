@@ -40,7 +40,7 @@ bool StepRows::agree(std::int64_t rows) const {
   const std::int64_t count =
       (std::max(rows, kReference) + kReference - 1) / kReference * kReference;
   RandomStream random(1);
-  const at::Tensor like = decoder_.embed(std::vector<std::int64_t>{0});
+  const at::Tensor like = decoder_.embed(std::vector<std::int64_t>{0}, 0);
   const at::Tensor hidden = random_rows(random, count, like.size(1), like);
   const at::Tensor attended = random_rows(random, count, shape.n_heads * shape.head_dim, like);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -11,6 +12,7 @@
 #include "models/engine/block_attention.h"
 #include "models/engine/block_tiles.h"
 #include "models/engine/block_walk.h"
+#include "models/transformer/tensor_functions.h"
 
 namespace lethe::models {
 namespace {
@@ -22,6 +24,8 @@ class TensorAttention final : public BlockAttention {
       : shape_(decoder.qkv_shape()),
         group_(shape_.n_heads / shape_.n_kv_heads),
         options_(at::TensorOptions(decoder.precision().compute).device(decoder.placement().device)),
+        scale_(1.0 / std::sqrt(decoder.config().attention_scalar())),
+        softcap_(decoder.config().attention_softcap),
         walk_(shape_, block_rows, decoder.placement().device.is_cuda()),
         scores_(at::empty({0}, options_)),
         row_numbers_(at::arange(block_rows, options_.dtype(at::kInt)).unsqueeze(1)) {}
@@ -57,8 +61,8 @@ class TensorAttention final : public BlockAttention {
     return scores_.narrow(0, offsets_[table], heads * rows * columns).view({heads, rows, columns});
   }
 
-  // q · k / sqrt(head_dim) of all rows and columns, one batch per table: the query heads of a KV
-  // head are one matrix.
+  // q · k * scale, capped where the model does, of all rows and columns, one batch per table: the
+  // query heads of a KV head are one matrix.
   void score(const at::Tensor& qkv, const LayerCache& cache) {
     const std::int64_t rows = walk_.rows(), d = shape_.head_dim;
     offsets_.assign(1, 0);
@@ -71,12 +75,12 @@ class TensorAttention final : public BlockAttention {
                                    .transpose(0, 1)
                                    .reshape({shape_.n_kv_heads, group_ * rows, d});
     const std::int64_t kv_heads = cache.heads_per_table();
-    const double scale = 1.0 / std::sqrt(static_cast<double>(d));
     for (std::size_t t = 0; t < walk_.tables(); ++t) {
       const at::Tensor keys = cache.keys_as(t, walk_.columns(t), options_.dtype().toScalarType());
       at::Tensor product = scores_of(t).view({kv_heads, group_ * rows, walk_.columns(t)});
       product.baddbmm_(queries.narrow(0, static_cast<std::int64_t>(t) * kv_heads, kv_heads), keys,
-                       /*beta=*/0, /*alpha=*/scale);
+                       /*beta=*/0, /*alpha=*/scale_);
+      if (softcap_) soft_cap(product, *softcap_);
     }
   }
 
@@ -127,6 +131,8 @@ class TensorAttention final : public BlockAttention {
   kernels::QkvShape shape_;
   std::int64_t group_;
   at::TensorOptions options_;  // compute type, device
+  double scale_;
+  std::optional<double> softcap_;
   BlockWalk<T> walk_;
   at::Tensor scores_;                  // grows; as in the walk, on the device
   std::vector<std::int64_t> offsets_;  // [tables + 1] into scores_

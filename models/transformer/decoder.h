@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a Llama-family decoder around attention. Attention itself, and which tokens it may
-// see, belong to the engine: nothing here knows a cache or a policy.
+// The parts of a decoder around attention, as its ModelConfig describes them. Attention itself, and
+// which tokens it may see, belong to the engine: nothing here knows a cache or a policy.
 #pragma once
 
 #include <cstdint>
@@ -31,17 +31,21 @@ class Decoder {
   const Placement& placement() const { return placement_; }
   kernels::QkvShape qkv_shape() const;
 
-  /// Token embeddings, [ids, hidden].
-  at::Tensor embed(std::span<const std::int64_t> ids) const;
-  RotaryTable rotary(RopeAngles angles, std::int64_t first, std::int64_t count) const;
-  RotaryTable rotary(RopeAngles angles, std::span<const double> positions) const;
+  /// Embeddings of tokens at the given positions, [ids, hidden].
+  at::Tensor embed(std::span<const std::int64_t> ids,
+                   std::span<const std::int64_t> positions) const;
+  /// The same at positions first, first + 1, …
+  at::Tensor embed(std::span<const std::int64_t> ids, std::int64_t first) const;
+  /// Undefined tensors where positions are learned: those are in the embeddings.
+  RotaryTable rotary(const RotaryRule& rule, std::int64_t first, std::int64_t count) const;
+  RotaryTable rotary(const RotaryRule& rule, std::span<const double> positions) const;
   /// Normed and projected, not rotated: [tokens, qkv_shape().row()], q | k | v.
   at::Tensor project_qkv(std::int64_t layer, const at::Tensor& hidden) const;
-  /// The same with queries and keys rotated.
+  /// The same with queries and keys rotated, where positions are rotary.
   at::Tensor project_qkv(std::int64_t layer, const at::Tensor& hidden,
                          const RotaryTable& rotary) const;
-  /// hidden += out_proj(attention); hidden += mlp(norm(hidden)). `attention` is
-  /// [tokens, heads * head_dim].
+  /// hidden += out_proj(attention); hidden += mlp(norm(hidden)), or the variant of the family.
+  /// `attention` is [tokens, heads * head_dim].
   void finish_layer(std::int64_t layer, at::Tensor& hidden, const at::Tensor& attention) const;
   /// Logits of the given rows, [rows, vocab], in the compute type.
   at::Tensor logits(const at::Tensor& hidden) const;
@@ -52,10 +56,13 @@ class Decoder {
 
  private:
   // Between products activations are in the product type, the residual stream in the compute type.
-  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
+  at::Tensor norm(const at::Tensor& x, const Norm& norm) const;
   at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
+  // sum += product(x, weight, bias), normed before where there is an `after`.
   void add_product(at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight,
-                   const at::Tensor& bias) const;
+                   const at::Tensor& bias, const Norm& after) const;
+  at::Tensor projected(const at::Tensor& hidden, const LayerWeights& w) const;
+  at::Tensor mlp_inner(const at::Tensor& normed, const LayerWeights& w) const;
   RotaryTable moved(const RotaryTable& table) const;
 
   ModelConfig config_;

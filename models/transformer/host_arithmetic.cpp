@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "models/transformer/arithmetic.h"
+#include "models/transformer/tensor_functions.h"
 
 namespace lethe::models {
 namespace {
@@ -34,6 +35,9 @@ class HostArithmetic final : public Arithmetic {
 
   at::Tensor rotate(const at::Tensor& qkv, const RotaryTable& table,
                     const kernels::QkvShape& shape) const override {
+    if (2 * table.cos.size(1) < shape.head_dim) {
+      return rotated_projection(qkv.to(precision_.compute), table, shape);
+    }
     const bool in_place = precision_.product == precision_.compute;
     at::Tensor out = in_place ? qkv : at::empty(qkv.sizes(), precision_.compute);
     kernels::rotate<Io, T>(data<Io>(qkv), table.cos.const_data_ptr<T>(),
@@ -53,7 +57,7 @@ class HostArithmetic final : public Arithmetic {
     kernels::add_to<T, Io>(sum.mutable_data_ptr<T>(), data<Io>(x), x.numel());
   }
 
-  void score(const at::Tensor& normed, const at::Tensor& head,
+  void score(const at::Tensor& normed, const at::Tensor& head, std::optional<double> softcap,
              std::span<const std::int64_t> targets, std::span<double> out) const override {
     const auto count = static_cast<std::int64_t>(targets.size());
     const std::int64_t vocab_size = head.size(0);
@@ -67,8 +71,15 @@ class HostArithmetic final : public Arithmetic {
         const std::int64_t width = std::min(kScoreTokens, vocab_size - first);
         at::Tensor tile = buffer.narrow(0, 0, rows * width).view({rows, width});
         at::mm_out(tile, normed.narrow(0, begin, rows), head.narrow(0, first, width).t());
-        kernels::add_logits<Io>(data<Io>(tile), rows, width, first, targets.data() + begin,
-                                sums.data());
+        if (softcap) {
+          const at::Tensor capped = tile.to(precision_.compute);
+          soft_cap(capped, *softcap);
+          kernels::add_logits<T>(data<T>(capped), rows, width, first, targets.data() + begin,
+                                 sums.data());
+        } else {
+          kernels::add_logits<Io>(data<Io>(tile), rows, width, first, targets.data() + begin,
+                                  sums.data());
+        }
       }
       for (std::int64_t r = 0; r < rows; ++r) {
         out[static_cast<std::size_t>(begin + r)] = sums[static_cast<std::size_t>(r)].nll();

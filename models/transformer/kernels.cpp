@@ -152,6 +152,22 @@ LETHE_INSTANTIATE(float, Bf16)
 LETHE_INSTANTIATE(double, double)
 #undef LETHE_INSTANTIATE
 
+template <typename T>
+LETHE_INLINE void soft_cap_row(T* x, T cap, std::int64_t count) {
+  Vector<T> v;
+  for (std::int64_t i = 0; i < count; i += kStep) {
+    lanes::load<T>(v, x + i);
+    lanes::soft_cap<T>(v, cap);
+    lanes::store<T>(x + i, v);
+  }
+}
+LETHE_MULTIVERSION void soft_cap_all(float* x, float cap, std::int64_t count) {
+  soft_cap_row(x, cap, count);
+}
+LETHE_MULTIVERSION void soft_cap_all(double* x, double cap, std::int64_t count) {
+  soft_cap_row(x, cap, count);
+}
+
 constexpr std::int64_t kRowGrain = 16;
 constexpr std::int64_t kElementGrain = 1 << 15;
 
@@ -192,6 +208,13 @@ void add_to(T* sum, const In* x, std::int64_t count) {
     add_to_rows(sum + begin, x + begin, end - begin);
   });
 }
+
+template <typename T>
+void soft_cap(T* x, T cap, std::int64_t count) {
+  soft_cap_all(x, cap, count);
+}
+template void soft_cap<float>(float*, float, std::int64_t);
+template void soft_cap<double>(double*, double, std::int64_t);
 
 template <typename In>
 void add_logits(const In* logits, std::int64_t rows, std::int64_t width, std::int64_t first,

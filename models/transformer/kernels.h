@@ -41,6 +41,11 @@ void rotate(const In* qkv, const T* cos, const T* sin, std::int64_t rows, const 
 template <typename T, typename In>
 void add_to(T* sum, const In* x, std::int64_t count);
 
+/// x[i] := cap * tanh(x[i] / cap) (Gemma 2, arXiv 2408.00118), `count` a multiple of 16. In the
+/// calling thread.
+template <typename T>
+void soft_cap(T* x, T cap, std::int64_t count);
+
 /// Sum of exponentials of a row of logits, formed tile by tile of the vocabulary.
 struct LogSum {
   double largest = -std::numeric_limits<double>::infinity();

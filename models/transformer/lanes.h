@@ -223,6 +223,22 @@ LETHE_INLINE void silu_times(Vector<T>& gate, const Vector<T>& up) {
   LETHE_EACH_PART(i) gate.part[i] = gate.part[i] / (T(1) + e.part[i]) * up.part[i];
 }
 
+/// v := cap * tanh(v / cap), to about one unit in the last place of cap.
+template <typename T>
+LETHE_INLINE void soft_cap(Vector<T>& v, T cap) {
+  using V = typename Vector<T>::Part;
+  Vector<T> e;
+  LETHE_EACH_PART(i) {
+    const V twice = v.part[i] * (T(2) / cap);
+    e.part[i] = twice > T(0) ? -twice : twice;
+  }
+  exp_in_place(e);
+  LETHE_EACH_PART(i) {
+    const V size = (T(1) - e.part[i]) / (T(1) + e.part[i]) * cap;
+    v.part[i] = v.part[i] > T(0) ? size : -size;
+  }
+}
+
 #undef LETHE_EACH_PART
 
 }  // namespace lethe::models::lanes

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "models/transformer/arithmetic.h"
+#include "models/transformer/tensor_functions.h"
 
 namespace lethe::models {
 namespace {
@@ -22,24 +23,17 @@ class TensorArithmetic final : public Arithmetic {
 
   at::Tensor rotate(const at::Tensor& qkv, const RotaryTable& table,
                     const kernels::QkvShape& shape) const override {
-    const std::int64_t rows = qkv.size(0), rotated = shape.n_heads + shape.n_kv_heads;
-    const at::Tensor heads = qkv.to(precision_.compute).view({rows, -1, shape.head_dim});
-    const auto halves = heads.narrow(1, 0, rotated).chunk(2, -1);
-    const at::Tensor cos = table.cos.unsqueeze(1), sin = table.sin.unsqueeze(1);
-    const at::Tensor turned =
-        at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
-    return at::cat({turned, heads.narrow(1, rotated, shape.n_kv_heads)}, 1)
-        .view({rows, shape.row()});
+    return rotated_projection(qkv.to(precision_.compute), table, shape);
   }
 
   at::Tensor silu_mul(const at::Tensor& gate_up) const override {
-    const auto halves = gate_up.to(precision_.compute).chunk(2, -1);
-    return at::silu(halves[0]).mul_(halves[1]).to(precision_.product);
+    return activated(gate_up.to(precision_.compute), Activation::kSilu, /*gated=*/true)
+        .to(precision_.product);
   }
 
   void add_to(at::Tensor& sum, const at::Tensor& x) const override { sum.add_(x); }
 
-  void score(const at::Tensor& normed, const at::Tensor& head,
+  void score(const at::Tensor& normed, const at::Tensor& head, std::optional<double> softcap,
              std::span<const std::int64_t> targets, std::span<double> out) const override {
     const auto count = static_cast<std::int64_t>(targets.size());
     const at::Tensor wanted =
@@ -51,6 +45,7 @@ class TensorArithmetic final : public Arithmetic {
       const std::int64_t rows = std::min(kScoreRows, count - begin);
       const at::Tensor logits =
           at::mm(normed.narrow(0, begin, rows), head.t()).to(precision_.compute);
+      if (softcap) soft_cap(logits, *softcap);
       // Shifted by the largest in the compute type; only the sum needs float64.
       const at::Tensor shifted = logits - logits.amax(-1, /*keepdim=*/true);
       const at::Tensor target = shifted.gather(1, wanted.narrow(0, begin, rows));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights of a Llama-family decoder as tensors, loaded and checked.
+// Weights of a model as tensors, loaded and checked.
 #pragma once
 
 #include <vector>
@@ -11,25 +11,36 @@
 
 namespace lethe::models {
 
-/// Matrices are [out, in] in the product type; norms and biases in the compute type.
+struct Norm {
+  at::Tensor weight;  ///< [width]; undefined where there is no such norm
+  at::Tensor bias;    ///< [width], of layer norms
+};
+
+/// Matrices are [out, in] in the product type; norms and biases in the compute type. What a family
+/// does not have is undefined.
 struct LayerWeights {
-  at::Tensor attention_norm;  ///< [hidden]
-  at::Tensor qkv;             ///< [(heads + 2 kv_heads) * head_dim, hidden]
-  at::Tensor qkv_bias;        ///< [(heads + 2 kv_heads) * head_dim] or undefined
-  at::Tensor out;             ///< [hidden, heads * head_dim]
-  at::Tensor out_bias;        ///< [hidden] or undefined
-  at::Tensor mlp_norm;        ///< [hidden]
-  at::Tensor gate_up;         ///< [2 * intermediate, hidden]
-  at::Tensor gate_up_bias;    ///< [2 * intermediate] or undefined
-  at::Tensor down;            ///< [hidden, intermediate]
-  at::Tensor down_bias;       ///< [hidden] or undefined
+  Norm attention_norm;   ///< [hidden]; NormPlace says of what
+  at::Tensor qkv;        ///< [(heads + 2 kv_heads) * head_dim, hidden]
+  at::Tensor qkv_bias;   ///< [(heads + 2 kv_heads) * head_dim]
+  at::Tensor q_norm;     ///< [head_dim], of every query head
+  at::Tensor k_norm;     ///< [head_dim], of every key head
+  at::Tensor out;        ///< [hidden, heads * head_dim]
+  at::Tensor out_bias;   ///< [hidden]
+  Norm attention_after;  ///< [hidden], of what attention adds (NormPlace::kAround)
+  Norm mlp_norm;         ///< [hidden]
+  at::Tensor up;  ///< [2 * intermediate, hidden], gate | up; without a gate [intermediate, …]
+  at::Tensor up_bias;    ///< [2 * intermediate], or [intermediate]
+  at::Tensor down;       ///< [hidden, intermediate]
+  at::Tensor down_bias;  ///< [hidden]
+  Norm mlp_after;        ///< [hidden], of what the MLP adds (NormPlace::kAround)
 };
 
 struct DecoderWeights {
   at::Tensor embedding;  ///< [vocab, hidden]
+  at::Tensor positions;  ///< [learned_position_offset + trained_length, hidden] where learned
   std::vector<LayerWeights> layers;
-  at::Tensor final_norm;  ///< [hidden]
-  at::Tensor lm_head;     ///< [vocab, hidden]; the embedding itself where they are tied
+  Norm final_norm;     ///< [hidden]
+  at::Tensor lm_head;  ///< [vocab, hidden]; the embedding itself where they are tied
 };
 
 /// Type of products and of everything else: (float32, float32), (bfloat16, float32) or
@@ -40,10 +51,11 @@ struct Precision {
 };
 Precision precision_of(DType dtype);
 
-/// Reads every tensor of a Llama-family checkpoint; where another process shares them, takes its
+/// Reads every tensor of a decoder's checkpoint; where another process shares them, takes its
 /// memory and reads none. Shared tensors are read-only: a write to one ends the process. Weights
-/// for a `device` other than the CPU are never shared. Throws Error(kModel) on a missing tensor, a
-/// wrong shape, or a value that is not finite, naming checkpoint and tensor.
+/// for a `device` other than the CPU are never shared. Throws Error(kModel) on a model without a
+/// decoder, a missing tensor, a wrong shape, or a value that is not finite, naming checkpoint and
+/// tensor.
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
                                     const WeightSharing& sharing, at::Device device);
 

@@ -251,22 +251,29 @@ TEST_CASE("impossible and unknown configurations are refused by name") {
 }
 
 TEST_CASE("what no decoder computes is refused, and says what exists") {
-  for (const char* name : {"llama_mha", "llama_gqa_tied", "llama_bias_headdim", "mistral_sw16"}) {
+  for (const char* name :
+       {"llama_mha", "llama_gqa_tied", "llama_bias_headdim", "mistral_sw16", "llama_rope_linear",
+        "llama_rope_dynamic", "llama_rope_llama3", "llama_rope_yarn", "gemma2", "gpt2", "gpt_neox",
+        "opt", "phi3", "qwen2", "qwen3"}) {
     CHECK_NOTHROW(require_supported(tiny(name), name));
+    CHECK_THROWS_WITH(require_encoder(tiny(name), name), Catch::Contains("found a decoder"));
   }
-  for (const char* name : {"bert", "gemma2", "gpt2", "gpt_neox", "opt", "phi3", "qwen2", "qwen3"}) {
-    const std::string message = unsupported(tiny(name));
-    INFO(message);
-    CHECK(message.find(std::string("some/folder: a ") + name + " model") != std::string::npos);
-    CHECK(message.find("llama, mistral") != std::string::npos);
-  }
-  for (const char* kind : {"linear", "dynamic", "llama3", "yarn"}) {
-    const std::string message = unsupported(tiny(std::string("llama_rope_") + kind));
-    CHECK(message.find(std::string("rope scaling of kind ") + kind) != std::string::npos);
-  }
-  CHECK(unsupported(llama(R"(, "hidden_act": "gelu"})")).find("found gelu") != std::string::npos);
-  CHECK(unsupported(llama(R"(, "partial_rotary_factor": 0.5})")).find("rotated share") !=
+  CHECK_NOTHROW(require_encoder(tiny("bert"), "bert"));
+  const std::string encoder = unsupported(tiny("bert"));
+  CHECK(encoder.find("some/folder: a bert model: an encoder") != std::string::npos);
+  CHECK(encoder.find("decoders exist for llama, mistral, qwen2") != std::string::npos);
+
+  ModelConfig other = tiny("llama_mha");
+  other.architecture = "mamba";
+  CHECK(unsupported(other).find("a mamba model: its configuration can be read, but this version "
+                                "has no decoder for it; decoders exist for llama, mistral") !=
         std::string::npos);
+  other = tiny("opt");
+  other.norm_place = NormPlace::kAfter;
+  CHECK(unsupported(other).find("found norms after them") != std::string::npos);
+  other = tiny("opt");
+  other.embedding_size = 16;
+  CHECK(unsupported(other).find("as wide as the model, 32, found one of 16") != std::string::npos);
 }
 
 }  // namespace

@@ -255,7 +255,7 @@ TEST_CASE("rope scaling of a GGUF file is read, or refused by name") {
   CHECK(llama3->config().rope.kind == RopeKind::kDivisors);
   CHECK(llama3->config().rope.divisors == std::vector<float>{1, 1, 2, 8});
   CHECK(llama3->tensors().size() == 1);  // the divisors are configuration
-  CHECK_THROWS_AS(require_supported(llama3->config(), "x"), Error);
+  CHECK_NOTHROW(require_supported(llama3->config(), "x"));
 
   refused(small_llama().tensor("rope_freqs.weight", {5}, {1, 1, 2, 8, 8}),
           "expected 4 divisors of frequencies, found 5");

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/transformer/tensor_functions.h"
+
+#include <ATen/ATen.h>
+
+#include "harness/base/error.h"
+
+namespace lethe::models {
+namespace {
+
+at::Tensor applied(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kRelu:
+      return at::relu(x);
+  }
+  throw Error(ErrorKind::kInternal, "unknown activation");
+}
+
+}  // namespace
+
+at::Tensor activated(const at::Tensor& x, Activation activation, bool gated) {
+  if (!gated) return applied(x, activation);
+  const auto halves = x.chunk(2, -1);
+  return applied(halves[0], activation).mul_(halves[1]);
+}
+
+void soft_cap(const at::Tensor& x, double cap) {
+  x.div_(cap).tanh_().mul_(cap);
+}
+
+at::Tensor rotated_projection(const at::Tensor& qkv, const RotaryTable& table,
+                              const kernels::QkvShape& shape) {
+  const std::int64_t rows = qkv.size(0), turned = shape.n_heads + shape.n_kv_heads;
+  const at::Tensor heads = qkv.view({rows, -1, shape.head_dim});
+  return at::cat(
+             {rotated(heads.narrow(1, 0, turned), table.cos.unsqueeze(1), table.sin.unsqueeze(1)),
+              heads.narrow(1, turned, shape.n_kv_heads)},
+             1)
+      .view({rows, shape.row()});
+}
+
+}  // namespace lethe::models
