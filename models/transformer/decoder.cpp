@@ -69,17 +69,14 @@ RotaryTable Decoder::moved(const RotaryTable& table) const {
 
 at::Tensor Decoder::norm(const at::Tensor& x, const Norm& norm) const {
   if (config_.norm == NormKind::kLayer) {
-    return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config_.norm_eps)
-        .to(precision_.product);
+    return layer_normed(x, norm, config_.norm_eps).to(precision_.product);
   }
   return arithmetic_->rms_norm(x, norm.weight, config_.norm_eps);
 }
 
 at::Tensor Decoder::product(const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) const {
-  at::Tensor out = at::mm(x, weight.t());
-  if (!bias.defined()) return out;
-  return (out.to(precision_.compute) + bias).to(precision_.product);
+  return projection(x, weight, bias, precision_);
 }
 
 void Decoder::add_product(at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight,

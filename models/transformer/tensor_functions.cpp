@@ -24,6 +24,17 @@ at::Tensor applied(const at::Tensor& x, Activation activation) {
 
 }  // namespace
 
+at::Tensor projection(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      const Precision& precision) {
+  at::Tensor out = at::mm(x, weight.t());
+  if (!bias.defined()) return out;
+  return (out.to(precision.compute) + bias).to(precision.product);
+}
+
+at::Tensor layer_normed(const at::Tensor& x, const Norm& norm, double eps) {
+  return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, eps);
+}
+
 at::Tensor activated(const at::Tensor& x, Activation activation, bool gated) {
   if (!gated) return applied(x, activation);
   const auto halves = x.chunk(2, -1);

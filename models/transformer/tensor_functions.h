@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of whole tensors that our own kernels do not have: what families other than Llama need.
+// Functions of whole tensors that decoders and encoders share.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,17 @@
 #include "models/checkpoint/model_config.h"
 #include "models/transformer/kernels.h"
 #include "models/transformer/rotary.h"
+#include "models/transformer/weights.h"
 
 namespace lethe::models {
+
+/// x · weight^T + bias ([rows, in], [out, in], [out] or undefined): product type in and out, the
+/// sum in the compute type.
+at::Tensor projection(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      const Precision& precision);
+
+/// Rows of x, of mean 0 and deviation 1, times weight, plus bias (arXiv 1607.06450).
+at::Tensor layer_normed(const at::Tensor& x, const Norm& norm, double eps);
 
 /// act(x) of x [rows, width]; where `gated`, act(gate) * up of [rows, gate | up].
 at::Tensor activated(const at::Tensor& x, Activation activation, bool gated);

@@ -41,6 +41,14 @@ bool share(const Checkpoint& checkpoint, const std::string& name, SharedBlobs& b
   return true;
 }
 
+void load(const Checkpoint& checkpoint, const std::vector<Place>& all, at::Device device) {
+  for (const Place& place : all) {
+    const at::Tensor read = at::empty(place.shape(), place.type);
+    Places::fill(checkpoint, place, read);
+    *place.tensor = read.to(device);
+  }
+}
+
 }  // namespace
 
 Precision precision_of(DType dtype) {
@@ -69,13 +77,18 @@ DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
                            " " + sharing.weights_sha256;
   const bool may_share = sharing.blobs && device.is_cpu();
   if (!may_share || !share(checkpoint, name, *sharing.blobs, all)) {
-    for (const Place& place : all) {
-      const at::Tensor read = at::empty(place.shape(), place.type);
-      Places::fill(checkpoint, place, read);
-      *place.tensor = read.to(device);
-    }
+    load(checkpoint, all, device);
   }
   if (config.tied_embeddings) weights.lm_head = weights.embedding;
+  return weights;
+}
+
+EncoderWeights load_encoder_weights(const Checkpoint& checkpoint, DType dtype) {
+  require_encoder(checkpoint.config(), checkpoint.label());
+  EncoderWeights weights;
+  Places places(precision_of(dtype));
+  families::map_bert(checkpoint, weights, places);
+  load(checkpoint, places.all(), at::kCPU);
   return weights;
 }
 

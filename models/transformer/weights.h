@@ -43,6 +43,14 @@ struct DecoderWeights {
   at::Tensor lm_head;  ///< [vocab, hidden]; the embedding itself where they are tied
 };
 
+struct EncoderWeights {
+  at::Tensor embedding;    ///< [vocab, hidden]
+  at::Tensor positions;    ///< [trained_length, hidden]
+  at::Tensor token_types;  ///< [token_types, hidden]
+  Norm embedding_norm;     ///< [hidden]
+  std::vector<LayerWeights> layers;
+};
+
 /// Type of products and of everything else: (float32, float32), (bfloat16, float32) or
 /// (float64, float64).
 struct Precision {
@@ -58,5 +66,7 @@ Precision precision_of(DType dtype);
 /// tensor.
 DecoderWeights load_decoder_weights(const Checkpoint& checkpoint, DType dtype,
                                     const WeightSharing& sharing, at::Device device);
+/// The same for an encoder, on the CPU and never shared.
+EncoderWeights load_encoder_weights(const Checkpoint& checkpoint, DType dtype);
 
 }  // namespace lethe::models

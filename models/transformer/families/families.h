@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where each family's checkpoints have the weights of a decoder: names and layouts. What is
-// computed with them, ModelConfig says.
+// Where each family's checkpoints have the weights: names and layouts. What is computed with them,
+// ModelConfig says.
 #pragma once
 
 #include <string>
@@ -22,6 +22,8 @@ Map map_gemma2;
 Map map_gpt2;
 Map map_gpt_neox;
 Map map_opt;
+
+void map_bert(const Checkpoint& checkpoint, EncoderWeights& weights, Places& places);
 
 /// That of an architecture which require_supported() accepts.
 Map& map_of(const std::string& architecture);
