@@ -40,8 +40,11 @@ void check_memory(const policies::PolicyPlan& policy, const policies::Schedule& 
   if (setting.device_kind != "cpu") return;  // whose memory is not known before it is opened
   auto tokens = policies::most_live(policy, setting.budget, schedule, setting.length);
   if (!tokens) return;
-  if (setting.sliding_window) tokens = std::min(*tokens, *setting.sliding_window);
-  const std::int64_t bytes = *tokens * setting.kv_numbers * element_bytes(setting);
+  const std::int64_t in_window = std::min(*tokens, setting.sliding_window.value_or(*tokens));
+  const std::int64_t numbers = *tokens * (setting.kv_numbers - setting.sliding_numbers) +
+                               in_window * setting.sliding_numbers;
+  if (setting.sliding_numbers == setting.kv_numbers) tokens = in_window;
+  const std::int64_t bytes = numbers * element_bytes(setting);
   const std::int64_t memory = total_bytes();
   if (memory == 0 || bytes < memory) return;
   throw Error(ErrorKind::kConfig, "policy '" + policy.text + "' under schedule '" +
@@ -51,6 +54,24 @@ void check_memory(const policies::PolicyPlan& policy, const policies::Schedule& 
                                       " in " + setting.dtype + ", and this machine has " +
                                       human_bytes(static_cast<double>(memory)) +
                                       "; leave the cell out (\"exclude\") or make it smaller");
+}
+
+// Beyond a table of learned positions there is nothing, and nothing to give a token anew.
+void check_learned_positions(const grid::Setting& setting) {
+  if (!setting.learned_positions) return;
+  if (setting.length > *setting.learned_positions) {
+    throw Error(ErrorKind::kConfig, "expected texts of at most " +
+                                        std::to_string(*setting.learned_positions) +
+                                        " tokens (the model has learned no more positions), found "
+                                        "a length of " +
+                                        std::to_string(setting.length) +
+                                        "; leave the cell out (\"exclude\") or make it shorter");
+  }
+  if (setting.positions != policies::to_string(policies::Positions::kOriginal)) {
+    throw Error(ErrorKind::kConfig, "positions '" + setting.positions +
+                                        "' rotate keys anew; this model has learned positions, in "
+                                        "its embeddings: leave the cell out (\"exclude\")");
+  }
 }
 
 }  // namespace
@@ -75,8 +96,15 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
                                        std::to_string(config.vocab_size) + ", found " +
                                        std::to_string(n_tokens));
   }
-  entry.kv_numbers = 2 * config.n_layers * config.n_kv_heads * config.head_dim;
+  const std::int64_t layer_numbers = 2 * config.n_kv_heads * config.head_dim;
+  entry.kv_numbers = config.n_layers * layer_numbers;
   entry.sliding_window = config.sliding_window;
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    if (config.window_of_layer(l)) entry.sliding_numbers += layer_numbers;
+  }
+  if (config.positions == models::PositionKind::kLearned) {
+    entry.learned_positions = config.trained_length;
+  }
   entry.identity = {{"weights_sha256", resolved.weights_sha256},
                     {"tokenizer_sha256", tokenizer(entry.path).content_sha256()},
                     {"quantisation", quantisation(*checkpoint)}};
@@ -112,6 +140,7 @@ void Catalogue::check(const grid::Setting& setting) {
                 "policy '" + policy.text +
                     "' looks at the whole text, which generation does not know in advance");
   }
+  check_learned_positions(setting);
   check_memory(policy, schedule, setting);
 }
 

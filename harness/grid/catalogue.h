@@ -19,6 +19,9 @@ struct ModelEntry {
   std::int64_t trained_length = 0;
   std::int64_t kv_numbers = 0;  ///< of one token's keys and values, all layers
   std::optional<std::int64_t> sliding_window;
+  std::int64_t sliding_numbers = 0;  ///< those of kv_numbers in the layers that have the window
+  /// Tokens that a table of learned positions ends after; none where positions are rotary.
+  std::optional<std::int64_t> learned_positions;
 };
 
 struct PolicyEntry {
@@ -51,8 +54,10 @@ struct Setting {
   std::int64_t length = 0;
   std::int64_t prompt = 0;      ///< of the task; 0: none
   bool generates = false;       ///< the task
-  std::int64_t kv_numbers = 0;  ///< of the model
+  std::int64_t kv_numbers = 0;  ///< this and the rest as in ModelEntry
   std::optional<std::int64_t> sliding_window;
+  std::int64_t sliding_numbers = 0;
+  std::optional<std::int64_t> learned_positions;
 };
 
 /// Names -> facts. Every function throws Error(kConfig | kModel | kPolicy | kData) with a

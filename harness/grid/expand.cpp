@@ -188,6 +188,8 @@ class Expansion {
     setting.generates = generates_;
     setting.kv_numbers = model.kv_numbers;
     setting.sliding_window = model.sliding_window;
+    setting.sliding_numbers = model.sliding_numbers;
+    setting.learned_positions = model.learned_positions;
     try {
       catalogue_.check(setting);
     } catch (Error& error) {
