@@ -21,7 +21,7 @@ struct ModelEntry {
   std::optional<std::int64_t> sliding_window;
   std::int64_t sliding_numbers = 0;  ///< those of kv_numbers in the layers that have the window
   /// Tokens that a table of learned positions ends after; none where positions are rotary.
-  std::optional<std::int64_t> learned_positions;
+  std::optional<std::int64_t> learned_positions = std::nullopt;
 };
 
 struct PolicyEntry {
