@@ -168,20 +168,22 @@ class Evaluator {
       }
       visited = std::move(kept);
     }
-    if (visited.empty()) {
-      const Inner inner(*this);
-      execute(statement.otherwise);
-      return;
-    }
     const Value all = make_list(budget_, std::move(visited));
     const auto& items = std::get<std::shared_ptr<const List>>(all.data());
+    // As in jinja2, "else" is for loops whose body never came to its end.
+    bool completed = false;
     for (std::size_t i = 0; i < items->items.size(); ++i) {
       Inner inner(*this);
       budget_.step();
       inner.set("loop", Value(std::make_shared<const Loop>(Loop{items, i})));
       assign(statement.target, items->items[i]);
-      if (execute(statement.body) == Flow::kBreak) break;
+      const Flow flow = execute(statement.body);
+      if (flow == Flow::kBreak) break;
+      completed = completed || flow == Flow::kNext;
     }
+    if (completed) return;
+    const Inner inner(*this);
+    execute(statement.otherwise);
   }
 
   void assign(const Target& target, const Value& value) {

@@ -158,7 +158,7 @@ Value map(Budget& budget, const Value& value, Arguments& arguments) {
   for (const Value& entry : elements(budget, value)) {
     Arguments inner = rest_of(arguments, 1);
     for (const auto& [key, given] : arguments.named) {
-      arguments.find(0, key);
+      arguments.allow(key);
       inner.named.emplace_back(key, given);
     }
     results.push_back(apply_filter(budget, name, entry, inner));

@@ -198,9 +198,7 @@ class JsonWriter {
   }
 
   void escape(char32_t code) {
-    if (code == 0x7f) {
-      out_ += '\x7f';
-    } else if (code < 0x10000) {
+    if (code < 0x10000) {
       append_escape(out_, "\\u%04x", code);
     } else {
       append_escape(out_, "\\u%04x", 0xd800 + ((code - 0x10000) >> 10));

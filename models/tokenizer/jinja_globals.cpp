@@ -48,7 +48,7 @@ Value dict(Budget& budget, Arguments& arguments) {
     }
   }
   for (const auto& [name, value] : arguments.named) {
-    arguments.find(0, name);
+    arguments.allow(name);
     members.emplace_back(make_text(name), value);
   }
   return make_dict(budget, std::move(members));

@@ -29,6 +29,8 @@ class Arguments {
   std::int64_t integer(std::size_t place, std::string_view name, std::int64_t fallback);
   /// Throws Fault when it is no string.
   const std::string& text(std::size_t place, std::string_view name);
+  /// Takes an argument that has a name only.
+  void allow(std::string_view name) { known_names_.push_back(name); }
   /// Throws Fault for an argument that nobody asked for.
   void finish() const;
 

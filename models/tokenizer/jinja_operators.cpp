@@ -17,6 +17,12 @@ std::optional<std::int64_t> as_integer(const Value& value) {
   return std::nullopt;
 }
 
+// Every integer and every float of 64 bits, so that they compare as in Python.
+long double exact(const Value& number) {
+  if (const double* real = number.real()) return *real;
+  return static_cast<long double>(*as_integer(number));
+}
+
 [[noreturn]] void overflow(std::string_view operation) {
   fail("expected a result of '" + std::string(operation) + "' that fits 64 bits, found a larger");
 }
@@ -216,7 +222,7 @@ bool are_equal(Budget& budget, const Value& left, const Value& right) {
     const auto a = as_integer(left);
     const auto b = as_integer(right);
     if (a && b) return *a == *b;
-    return number_of(left, "'=='") == number_of(right, "'=='");
+    return exact(left) == exact(right);
   }
   if (left.text() != nullptr && right.text() != nullptr) {
     budget.bytes(std::min(left.text()->size(), right.text()->size()));
@@ -250,7 +256,7 @@ bool is_less(Budget& budget, const Value& left, const Value& right) {
   if (is_number(left) && is_number(right)) {
     const auto a = as_integer(left);
     const auto b = as_integer(right);
-    return a && b ? *a < *b : number_of(left, "'<'") < number_of(right, "'<'");
+    return a && b ? *a < *b : exact(left) < exact(right);
   }
   if (left.text() != nullptr && right.text() != nullptr) {
     budget.bytes(std::min(left.text()->size(), right.text()->size()));

@@ -214,8 +214,7 @@ std::vector<std::string> split_spaces(std::string_view text, std::int64_t most, 
   const Side outer = from_right ? Side::kRight : Side::kLeft;
   for (text = strip(text, outer); !text.empty(); text = strip(text, outer)) {
     if (most >= 0 && static_cast<std::int64_t>(parts.size()) == most) {
-      // The rest stays whole, only its far end is stripped.
-      parts.emplace_back(strip(text, from_right ? Side::kLeft : Side::kRight));
+      parts.emplace_back(text);  // the rest stays whole, spaces at its far end included
       break;
     }
     std::size_t at = from_right ? text.size() : 0;
