@@ -35,6 +35,52 @@ TEST_CASE("tokenize --jsonl gives the golden ids and keeps other members", "[cli
   }
 }
 
+TEST_CASE("tokenize --chat gives the golden texts and ids", "[cli][golden]") {
+  const TempDir folder;
+  const auto cases = lines_of(read_file(golden("tokenizer/chat_template.jsonl"), ErrorKind::kData));
+  REQUIRE(cases.size() == 10);
+  for (const auto& line : cases) {
+    CAPTURE(line);
+    const auto expected = parse_json(line, "golden", ErrorKind::kData);
+    const json::object chat{{"messages", expected.at("messages")},
+                            {"add_generation_prompt", expected.at("add_generation_prompt")}};
+    write_file_atomically(folder / "chat.json", json::serialize(chat));
+    const auto outcome =
+        shell("lethe tokenize --model smollm2-135m --chat chat.json --json", folder.path());
+    REQUIRE(outcome.code == 0);
+    const auto got = parse_json(outcome.out, "output", ErrorKind::kData);
+    CHECK(got.at("ids") == expected.at("ids"));
+    CHECK(got.at("text") == expected.at("rendered"));
+  }
+  const auto text =
+      shell("lethe tokenize --model smollm2-135m --chat - --text < chat.json", folder.path());
+  CHECK(text.code == 0);
+  CHECK(text.out ==
+        parse_json(cases.back(), "golden", ErrorKind::kData).at("rendered").as_string());
+}
+
+TEST_CASE("what is no conversation is refused with its place", "[cli][integration]") {
+  const TempDir folder;
+  const std::pair<std::string, std::string> wrong[] = {
+      {"[1]", "messages[0]: expected an object"},
+      {"{}", "messages"},
+      {"5", "expected a list of messages"},
+      {"[{\"role\": \"user\"}]", "tokenizer.chat_template: line 1, column "}};
+  for (const auto& [text, message] : wrong) {
+    CAPTURE(text);
+    write_file_atomically(folder / "chat.json", text);
+    const auto outcome =
+        shell("lethe tokenize --model smollm2-135m --chat chat.json", folder.path());
+    CHECK(outcome.code != 0);
+    CHECK_THAT(outcome.err, Catch::Matchers::Contains(message));
+  }
+  for (const std::string option : {"--decode", "--jsonl", "--no-special"}) {
+    CAPTURE(option);
+    CHECK(shell("lethe tokenize --model smollm2-135m --chat - " + option, folder.path()).code == 2);
+  }
+  CHECK(shell("lethe tokenize --model smollm2-135m --text", folder.path()).code == 2);
+}
+
 TEST_CASE("a text survives encoding and decoding byte for byte", "[cli][integration]") {
   const TempDir folder;
   const std::string text =

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ctime>
 #include <iostream>
-#include <sstream>
 
+#include "harness/base/clock.h"
 #include "harness/base/error.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
 #include "harness/cli/token_ids.h"
+#include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::cli {
@@ -68,7 +70,78 @@ void run_whole(const models::Tokenizer& tokenizer, const Settings& settings, boo
   }
 }
 
+/// A list of messages, or an object: `messages`, `add_generation_prompt`, `tools`, and further
+/// variables of the template.
+std::string rendered_chat(const models::ChatTemplate& chat, const std::string& file) {
+  const std::string where = file == "-" ? "standard input" : file;
+  const json::value value = parse_json(read_input(file), where, ErrorKind::kData);
+  models::ChatOptions options;
+  const std::time_t now = system_clock().unix_ms() / 1000;
+  localtime_r(&now, &options.now.emplace());
+  const json::value* messages = &value;
+  if (const json::object* object = value.if_object()) {
+    ObjectReader reader(value, where, ErrorKind::kData);
+    messages = &reader.at("messages");
+    options.add_generation_prompt = reader.boolean("add_generation_prompt", false);
+    if (const json::value* tools = reader.find("tools")) options.tools = *tools;
+    options.variables = *object;
+    for (const char* known : {"messages", "add_generation_prompt", "tools"}) {
+      options.variables.erase(known);
+    }
+  }
+  if (!messages->is_array()) {
+    throw Error(ErrorKind::kData, where + ": expected a list of messages, found " +
+                                      std::string(describe_type(*messages)));
+  }
+  for (std::size_t i = 0; i < messages->get_array().size(); ++i) {
+    const json::value& message = messages->get_array()[i];
+    if (!message.is_object()) {
+      throw Error(ErrorKind::kData, where + ": messages[" + std::to_string(i) +
+                                        "]: expected an object with \"role\" and \"content\", "
+                                        "found " +
+                                        std::string(describe_type(message)));
+    }
+  }
+  return chat.render(*messages, options);
+}
+
+int run_chat(const Options& options) {
+  for (const char* other : {"decode", "no-special", "jsonl"}) {
+    if (options.has(other)) {
+      throw Error(ErrorKind::kUsage, std::string("--chat and --") + other + " exclude each other");
+    }
+  }
+  const auto path = resolve_model(options.text("model")).path;
+  const auto chat = models::open_chat_template(path);
+  if (!chat) {
+    throw Error(ErrorKind::kModel,
+                path.string() +
+                    ": expected a model with a chat template, found none; a base model has no "
+                    "format for conversations");
+  }
+  const std::string text = rendered_chat(*chat, options.text("chat"));
+  if (options.has("text")) {
+    if (options.has("json")) {
+      print_json({{"text", text}});
+    } else {
+      std::cout << text;
+    }
+    return kExitOk;
+  }
+  const auto ids = models::open_tokenizer(path)->encode(text, true);
+  if (options.has("json")) {
+    print_json({{"text", text}, {"ids", ids_array(ids)}, {"tokens", ids.size()}});
+  } else {
+    std::cout << format_token_ids(ids) << '\n';
+  }
+  return kExitOk;
+}
+
 int run(const Options& options) {
+  if (options.has("chat")) return run_chat(options);
+  if (options.has("text")) {
+    throw Error(ErrorKind::kUsage, "--text says what --chat prints; it needs --chat FILE");
+  }
   const auto tokenizer = models::open_tokenizer(resolve_model(options.text("model")).path);
   const Settings settings{options.has("decode"), options.has("no-special")};
   if (options.has("jsonl")) {
@@ -90,16 +163,25 @@ Command tokenize_command() {
   spec.summary = "text on standard input to token ids, or back";
   spec.description =
       "Prints the ids of the text on one line. Text of special tokens (<|im_start|>) becomes the\n"
-      "token unless --no-special is given. No BOS token is added.";
+      "token unless --no-special is given. No BOS token is added.\n"
+      "--chat reads a JSON list of messages, or an object with \"messages\", "
+      "\"add_generation_prompt\",\n\"tools\" and further variables of the template.";
   spec.options = {
       {"model", "MODEL", "registered name, GGUF file or Hugging Face folder"},
       {"decode", "", "ids in, text out (the exact bytes)"},
       {"no-special", "", "treat text of special tokens as text; with --decode, leave them out"},
       {"jsonl", "", "lines {\"text\": …} gain \"ids\"; with --decode, {\"ids\": …} gain \"text\""},
+      {"chat", "FILE",
+       "a conversation, [{\"role\": …, \"content\": …}, …], through the model's own template; -: "
+       "standard input"},
+      {"text", "", "with --chat: print the text of the template, not its ids"},
       {"json", "", "print one JSON object"}};
   spec.examples = {
       {"ids of a text", "printf 'The river of forgetting' | lethe tokenize --model smollm2-135m"},
       {"and back", "echo '504 7563' | lethe tokenize --model smollm2-135m --decode"},
+      {"a conversation as the model's own template writes it",
+       "echo '[{\"role\": \"user\", \"content\": \"Who drinks of Lethe?\"}]' | lethe tokenize "
+       "--model smollm2-135m --chat - --text"},
       {"many texts", "echo '{\"text\": \"Lethe\"}' | lethe tokenize --model smollm2-135m --jsonl"}};
   return {spec, run, {}};
 }
