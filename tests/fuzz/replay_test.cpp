@@ -12,6 +12,7 @@ int fuzz_gguf(const std::uint8_t* bytes, std::size_t size);
 int fuzz_safetensors(const std::uint8_t* bytes, std::size_t size);
 int fuzz_hf_config(const std::uint8_t* bytes, std::size_t size);
 int fuzz_shard_index(const std::uint8_t* bytes, std::size_t size);
+int fuzz_chat_template(const std::uint8_t* bytes, std::size_t size);
 }
 
 namespace lethe::test {
@@ -27,6 +28,7 @@ constexpr Target kTargets[] = {
     {"safetensors", fuzz_safetensors},
     {"hf_config", fuzz_hf_config},
     {"shard_index", fuzz_shard_index},
+    {"chat_template", fuzz_chat_template},
 };
 
 std::filesystem::path corpus() {
