@@ -197,4 +197,16 @@ std::vector<std::int64_t> GgufFile::integers(std::string_view key) const {
   return numbers;
 }
 
+std::vector<float> GgufFile::floats(std::string_view key) const {
+  const GgufValue& value = array(key, "an array of float32");
+  if (static_cast<GgufType>(value.type) != GgufType::kFloat32) {
+    wrong_type(key, "an array of float32", value);
+  }
+  std::vector<float> numbers(value.count);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = load_little_endian<float>(value.bytes.data() + i * sizeof(float));
+  }
+  return numbers;
+}
+
 }  // namespace lethe::models

@@ -65,6 +65,7 @@ class GgufFile {
   /// Views into the mapped file.
   std::vector<std::string_view> strings(std::string_view key) const;
   std::vector<std::int64_t> integers(std::string_view key) const;
+  std::vector<float> floats(std::string_view key) const;
 
  private:
   const GgufValue* find_value(std::string_view key) const;

@@ -26,6 +26,15 @@ const BpeMerges::Merge* BpeMerges::find(std::int32_t left, std::int32_t right) c
   return found == merges_.end() ? nullptr : &found->second;
 }
 
+void MergeBoundaries::add(std::string_view left, std::string_view right) {
+  const std::size_t last = last_code_point(left);
+  pairs_.insert(pack(code_point_at(left, last).value, code_point_at(right, 0).value));
+}
+
+bool MergeBoundaries::may_join(std::int32_t before, std::int32_t after) const {
+  return pairs_.contains(pack(before, after));
+}
+
 void BpeMerger::propose(std::int32_t at) {
   if (at < 0) return;
   const Symbol& symbol = symbols_[static_cast<std::size_t>(at)];

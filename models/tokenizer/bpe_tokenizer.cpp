@@ -10,23 +10,15 @@
 #include "harness/base/text.h"
 #include "models/tokenizer/bpe_merges.h"
 #include "models/tokenizer/byte_level.h"
+#include "models/tokenizer/content_hash.h"
 #include "models/tokenizer/pre_tokenizer.h"
+#include "models/tokenizer/seen_words.h"
 #include "models/tokenizer/special_tokens.h"
 
 namespace lethe::models {
 namespace {
 
 constexpr std::int32_t kNoToken = -1;
-
-bool is_special(TokenKind kind) {
-  return kind == TokenKind::kControl || kind == TokenKind::kUnknown;
-}
-
-// Length before text: two vocabularies never hash alike by shifting text from one token to the
-// next.
-void hash_text(Sha256& hash, std::string_view text) {
-  hash.update(std::to_string(text.size())).update(":").update(text);
-}
 
 std::string hash_of(const BpeDescription& description, std::string_view pattern) {
   Sha256 hash;
@@ -49,13 +41,22 @@ class BpeTokenizer final : public Tokenizer {
       : pre_tokenizer_(description.pre_tokenizer, where),
         bos_id_(description.bos_id),
         eos_id_(description.eos_id),
-        adds_bos_(description.adds_bos) {
+        eos_ids_(description.eos_ids),
+        adds_bos_(description.adds_bos),
+        chat_(description.chat) {
     const auto ids = read_tokens(description, where);
     read_merges(description, ids, where);
     for (int byte = 0; byte < 256; ++byte) {
       const auto found = ids.find(byte_level_encode(static_cast<unsigned char>(byte)));
       token_of_byte_[static_cast<std::size_t>(byte)] =
           found == ids.end() ? kNoToken : found->second;
+    }
+    if (ignores_merges(description.pre_tokenizer)) {
+      for (std::size_t i = 0; i < bytes_.size(); ++i) {
+        if (kinds_[i] == TokenKind::kNormal) {
+          whole_words_.emplace(bytes_[i], static_cast<std::int32_t>(i));
+        }
+      }
     }
     content_sha256_ = hash_of(description, pre_tokenizer_.pattern());
   }
@@ -96,8 +97,10 @@ class BpeTokenizer final : public Tokenizer {
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(bytes_.size()); }
   std::optional<std::int64_t> bos_id() const override { return bos_id_; }
   std::optional<std::int64_t> eos_id() const override { return eos_id_; }
+  std::vector<std::int64_t> eos_ids() const override { return eos_ids_; }
   bool adds_bos() const override { return adds_bos_; }
   std::string content_sha256() const override { return content_sha256_; }
+  const ChatSettings& chat() const override { return chat_; }
 
  private:
   using Ids = std::unordered_map<std::string_view, std::int32_t>;
@@ -197,6 +200,10 @@ class BpeTokenizer final : public Tokenizer {
 
   void append_merged(std::string_view word, BpeMerger& merger, std::vector<std::int32_t>& tokens,
                      std::vector<std::int64_t>& ids) const {
+    if (const auto whole = whole_words_.find(word); whole != whole_words_.end()) {
+      ids.push_back(whole->second);
+      return;
+    }
     tokens.clear();
     for (const char byte : word) {
       const std::int32_t token = token_of_byte_[static_cast<unsigned char>(byte)];
@@ -209,12 +216,15 @@ class BpeTokenizer final : public Tokenizer {
   PreTokenizer pre_tokenizer_;
   std::optional<std::int64_t> bos_id_;
   std::optional<std::int64_t> eos_id_;
+  std::vector<std::int64_t> eos_ids_;
   bool adds_bos_;
+  ChatSettings chat_;
   std::string content_sha256_;
   std::vector<TokenKind> kinds_;
   std::vector<std::string> bytes_;  ///< exact bytes of every token
   std::array<std::int32_t, 256> token_of_byte_{};
   BpeMerges merges_;
+  TextMap<std::int32_t> whole_words_;  ///< words that are taken without merging
   SpecialTokens all_special_;
   SpecialTokens always_parsed_;
 };

@@ -9,19 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "models/tokenizer/token_kind.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::models {
-
-/// What a token is, as numbered by GGUF (tokenizer.ggml.token_type).
-enum class TokenKind : std::uint8_t {
-  kNormal = 1,
-  kUnknown = 2,
-  kControl = 3,
-  kUserDefined = 4,
-  kUnused = 5,
-  kByte = 6,
-};
 
 /// Everything that decides the ids, as files store it.
 struct BpeDescription {
@@ -31,7 +22,9 @@ struct BpeDescription {
   std::string pre_tokenizer;
   std::optional<std::int64_t> bos_id;
   std::optional<std::int64_t> eos_id;
+  std::vector<std::int64_t> eos_ids;  ///< every id that ends a text or a turn
   bool adds_bos = false;
+  ChatSettings chat;
 };
 
 /// Builds a tokenizer; the description's texts are copied. Throws Error(kModel) naming `where` for

@@ -56,4 +56,11 @@ std::string byte_level_encode(unsigned char byte) {
           static_cast<char>(0x80 | (code_point & 0x3f))};
 }
 
+std::string byte_level_encode(std::string_view text) {
+  std::string encoded;
+  encoded.reserve(text.size() + text.size() / 4);
+  for (const char byte : text) encoded += byte_level_encode(static_cast<unsigned char>(byte));
+  return encoded;
+}
+
 }  // namespace lethe::models

@@ -15,4 +15,7 @@ std::optional<std::string> byte_level_decode(std::string_view text);
 /// The UTF-8 text that stands for `byte` in GPT-2's alphabet.
 std::string byte_level_encode(unsigned char byte);
 
+/// All bytes of `text` in that alphabet.
+std::string byte_level_encode(std::string_view text);
+
 }  // namespace lethe::models

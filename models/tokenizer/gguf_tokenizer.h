@@ -10,7 +10,7 @@
 namespace lethe::models {
 
 /// Throws Error(kModel) when the file carries no tokenizer, or one of another kind than "gpt2"
-/// (byte-level BPE), naming it and what exists.
+/// (byte-level BPE) and "llama" (SentencePiece BPE by scores), naming it and what exists.
 std::unique_ptr<Tokenizer> open_gguf_tokenizer(const std::filesystem::path& path);
 
 }  // namespace lethe::models

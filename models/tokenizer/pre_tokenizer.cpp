@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizer/pre_tokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <array>
+#include <string>
 #include <vector>
 
 #include "harness/base/error.h"
@@ -14,18 +12,14 @@
 namespace lethe::models {
 namespace {
 
-// White_Space of Unicode. PCRE2's \s also takes U+180E, which left the property in Unicode 6.3.
+// White_Space of Unicode. PCRE2's \s also takes U+180E, which left the property in Unicode 6.3. The
+// expressions are part of a tokenizer's content hash: another spelling makes stored results stale.
 #define LETHE_SPACE                                                                           \
   "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}" \
   "\\x{205f}\\x{3000}"
 
-// Every run is possessive: giving characters back never helps, because what may follow a run is
-// never part of it. So a run of a million letters costs one pass and no backtracking.
-struct NamedPattern {
-  std::string_view name;
-  std::string_view pattern;
-};
-
+// Every run is possessive where giving characters back never helps, because what may follow the run
+// is never part of it. So a run of a million letters costs one pass and no backtracking.
 constexpr std::string_view kGpt2 =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}++| ?\\p{N}++| ?[^" LETHE_SPACE "\\p{L}\\p{N}]++|[" LETHE_SPACE
     "]+(?![^" LETHE_SPACE "])|[" LETHE_SPACE "]++";
@@ -36,68 +30,64 @@ constexpr std::string_view kSmollm =
     "\\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}++| ?[^" LETHE_SPACE "\\p{L}\\p{N}]++|[" LETHE_SPACE
     "]+(?![^" LETHE_SPACE "\\p{N}])|[" LETHE_SPACE "]++";
 
+// Llama-3 and Qwen-2, by how many digits form a word.
+#define LETHE_CASELESS(digits)                                                                \
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|" digits "| ?[^" LETHE_SPACE   \
+  "\\p{L}\\p{N}]++[\\r\\n]*+|[" LETHE_SPACE "]*[\\r\\n]+|[" LETHE_SPACE "]+(?![^" LETHE_SPACE \
+  "])|[" LETHE_SPACE "]++"
+
+constexpr std::string_view kLlama3 = LETHE_CASELESS("\\p{N}{1,3}");
+constexpr std::string_view kQwen2 = LETHE_CASELESS("\\p{N}");
+
+#undef LETHE_CASELESS
 #undef LETHE_SPACE
 
-constexpr std::array<NamedPattern, 3> kPatterns = {
-    {{"smollm", kSmollm}, {"gpt-2", kGpt2}, {"default", kGpt2}}};
-
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatchData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+struct NamedPattern {
+  std::string_view name;
+  std::string_view pattern;
 };
 
-std::string pcre2_message(int code) {
-  std::array<PCRE2_UCHAR, 256> text{};
-  pcre2_get_error_message(code, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
+// The names of llama.cpp (tokenizer.ggml.pre) whose expressions these are.
+constexpr std::array<NamedPattern, 19> kPatterns = {{{"smollm", kSmollm},
+                                                     {"gpt-2", kGpt2},
+                                                     {"default", kGpt2},
+                                                     {"llama-bpe", kLlama3},
+                                                     {"llama3", kLlama3},
+                                                     {"llama-v3", kLlama3},
+                                                     {"qwen2", kQwen2},
+                                                     {"stablelm2", kQwen2},
+                                                     {"starcoder", kSmollm},
+                                                     {"refact", kSmollm},
+                                                     {"command-r", kSmollm},
+                                                     {"codeshell", kSmollm},
+                                                     {"exaone", kSmollm},
+                                                     {"phi-2", kGpt2},
+                                                     {"jina-es", kGpt2},
+                                                     {"jina-de", kGpt2},
+                                                     {"mpt", kGpt2},
+                                                     {"olmo", kGpt2},
+                                                     {"jais", kGpt2}}};
+
+std::string_view pattern_of(std::string_view name, std::string_view where) {
+  const auto found = std::ranges::find(kPatterns, name, &NamedPattern::name);
+  if (found != kPatterns.end()) return found->pattern;
+  std::vector<std::string> known;
+  for (const NamedPattern& item : kPatterns) known.emplace_back(item.name);
+  throw unknown_name(ErrorKind::kModel, std::string(where) + ": pre-tokenizer", name, known);
 }
 
 }  // namespace
 
-struct PreTokenizer::Compiled {
-  std::unique_ptr<pcre2_code, FreeCode> code;
-};
-
 PreTokenizer::PreTokenizer(std::string_view name, std::string_view where)
-    : compiled_(std::make_unique<Compiled>()) {
-  const auto found = std::ranges::find(kPatterns, name, &NamedPattern::name);
-  if (found == kPatterns.end()) {
-    std::vector<std::string> known;
-    for (const NamedPattern& item : kPatterns) known.emplace_back(item.name);
-    throw unknown_name(ErrorKind::kModel, std::string(where) + ": pre-tokenizer", name, known);
-  }
-  pattern_ = found->pattern;
-  int code = 0;
-  PCRE2_SIZE offset = 0;
-  compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern_.data()),
-                                      pattern_.size(), PCRE2_UTF | PCRE2_UCP, &code, &offset,
-                                      nullptr));
-  LETHE_ASSERT(compiled_->code != nullptr, pcre2_message(code));
-  // Without JIT support matching is slower and otherwise the same.
-  pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
-}
-
-PreTokenizer::~PreTokenizer() = default;
-PreTokenizer::PreTokenizer(PreTokenizer&&) noexcept = default;
-PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
+    : regex_(std::string(pattern_of(name, where)), where) {}
 
 void PreTokenizer::split(std::string_view text,
                          const std::function<void(std::string_view)>& word) const {
-  const std::unique_ptr<pcre2_match_data, FreeMatchData> match(pcre2_match_data_create(1, nullptr));
-  LETHE_ASSERT(match != nullptr, "out of memory");
-  const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match.get());
-  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  std::size_t at = 0;
-  while (at < text.size()) {
-    // The text was validated once; checking it again at every word would be quadratic.
-    const int found = pcre2_match(compiled_->code.get(), subject, text.size(), at,
-                                  PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED, match.get(), nullptr);
-    LETHE_ASSERT(found > 0, pcre2_message(found));
-    word(text.substr(at, range[1] - at));
-    at = range[1];
-  }
+  regex_.split(text, [&](std::string_view part, bool) { word(part); });
+}
+
+bool ignores_merges(std::string_view name) {
+  return pattern_of(name, "") == kLlama3;
 }
 
 }  // namespace lethe::models

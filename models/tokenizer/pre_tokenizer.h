@@ -3,9 +3,9 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <string>
 #include <string_view>
+
+#include "models/tokenizer/regex.h"
 
 namespace lethe::models {
 
@@ -14,19 +14,18 @@ class PreTokenizer {
  public:
   /// Throws Error(kModel) for an unknown name, listing the known ones. `where` names the file.
   PreTokenizer(std::string_view name, std::string_view where);
-  ~PreTokenizer();
-  PreTokenizer(PreTokenizer&&) noexcept;
-  PreTokenizer& operator=(PreTokenizer&&) noexcept;
 
   /// Calls `word` with every piece of `text`, in order and without gaps. `text` must be UTF-8.
   void split(std::string_view text, const std::function<void(std::string_view)>& word) const;
   /// The expression, for hashing.
-  std::string_view pattern() const { return pattern_; }
+  std::string_view pattern() const { return regex_.pattern(); }
 
  private:
-  struct Compiled;
-  std::string_view pattern_;
-  std::unique_ptr<Compiled> compiled_;
+  Regex regex_;
 };
+
+/// Whether the models of this pre-tokenizer take a word that is a token as it is, without merging
+/// (Llama-3: "ignore_merges" of its tokenizer.json, which GGUF does not store). `name` is known.
+bool ignores_merges(std::string_view name);
 
 }  // namespace lethe::models

@@ -2,13 +2,12 @@
 // Finding the texts of special tokens: leftmost first, longest among those that start together.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
+
+#include "models/tokenizer/byte_trie.h"
 
 namespace lethe::models {
 
@@ -22,16 +21,14 @@ class SpecialTokens {
   };
 
   /// An empty text is never found.
-  void add(std::string_view text, std::int32_t token);
+  void add(std::string_view text, std::int32_t token) {
+    if (!text.empty()) texts_.add(text, token);
+  }
   /// The first match at or after `from`.
   std::optional<Match> find(std::string_view text, std::size_t from) const;
 
  private:
-  struct Entry {
-    std::string text;
-    std::int32_t token;
-  };
-  std::array<std::vector<Entry>, 256> by_first_byte_;  ///< each longest first
+  ByteTrie texts_;
 };
 
 }  // namespace lethe::models

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizer/tokenizer.h"
 
-#include "harness/base/error.h"
+#include "models/tokenizer/folder_tokenizer.h"
 #include "models/tokenizer/gguf_tokenizer.h"
+#include "models/tokenizer/post_processor.h"
 
 namespace lethe::models {
 namespace {
@@ -46,15 +47,30 @@ std::string printable_utf8(std::string_view bytes) {
   return text;
 }
 
+Encoding Tokenizer::encode_with_special(std::string_view text,
+                                        std::optional<std::string_view> second,
+                                        bool parse_special) const {
+  const auto surroundings = bos_eos_surroundings(adds_bos() ? bos_id() : std::nullopt, {});
+  const auto first_ids = encode(text, parse_special);
+  if (!second) return lay_out(surroundings, first_ids, nullptr);
+  const auto second_ids = encode(*second, parse_special);
+  return lay_out(surroundings, first_ids, &second_ids);
+}
+
+std::vector<std::int64_t> Tokenizer::eos_ids() const {
+  const auto eos = eos_id();
+  return eos ? std::vector<std::int64_t>{*eos} : std::vector<std::int64_t>{};
+}
+
+const ChatSettings& Tokenizer::chat() const {
+  static const ChatSettings kNone;
+  return kNone;
+}
+
 std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(checkpoint, ignored)) {
-    throw Error(ErrorKind::kModel,
-                checkpoint.string() +
-                    ": expected a GGUF file, which carries its own tokenizer, found a Hugging Face "
-                    "folder; its tokenizer.json is not supported in this version");
-  }
-  return open_gguf_tokenizer(checkpoint);
+  return std::filesystem::is_directory(checkpoint, ignored) ? open_folder_tokenizer(checkpoint)
+                                                            : open_gguf_tokenizer(checkpoint);
 }
 
 }  // namespace lethe::models

@@ -46,6 +46,13 @@ class GgufWriter {
     for (const std::int32_t value : values) append(value);
     return *this;
   }
+  GgufWriter& float32s(std::string_view key, const std::vector<float>& values) {
+    start(key, 9);
+    append(std::uint32_t{6});
+    append(std::uint64_t{values.size()});
+    for (const float value : values) append(value);
+    return *this;
+  }
 
   /// `ne`: extents, fastest first.
   GgufWriter& tensor(std::string_view name, const std::vector<std::uint64_t>& ne,

@@ -344,7 +344,8 @@ TEST_CASE("the tokenizer of a GGUF file is found, or its absence explained") {
     INFO(message);
     CHECK(contains(message, expected));
   };
-  refused("found 'llama'", [&] { opened(vocabulary_file("llama", "default")); });
+  refused("found 'bert'", [&] { opened(vocabulary_file("bert", "default")); });
+  refused("tokenizer.ggml.scores", [&] { opened(vocabulary_file("llama", "default")); });
   refused("found none", [&] { opened(vocabulary_file("no_vocab", "default")); });
   refused("'tokenizer.ggml.pre': expected a string", [&] { opened(vocabulary_file("gpt2", "")); });
   refused("'smollm2' is unknown; did you mean 'smollm'?",
@@ -356,7 +357,7 @@ TEST_CASE("the tokenizer of a GGUF file is found, or its absence explained") {
     opened(vocabulary_file("gpt2", "smollm").int32s("tokenizer.ggml.token_type", {9}));
   });
   refused("found none", [] { open_tokenizer(test::golden("gguf/tiny_llama_f32.gguf")); });
-  refused("tokenizer.json is not supported",
+  refused("expected tokenizer.json or tokenizer.model",
           [] { open_tokenizer(test::golden("tiny/llama_mha")); });
   refused("absent.gguf", [&] { open_tokenizer(dir / "absent.gguf"); });
 }

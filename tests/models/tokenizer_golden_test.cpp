@@ -1,39 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokenizer of the default model against the goldens, id by id.
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "harness/base/json.h"
 #include "models/tokenizer/tokenizer.h"
+#include "tests/models/tokenizer_support.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
 namespace lethe::models {
 namespace {
 
+using test::ids_of;
+using test::text_of;
+
 const Tokenizer& smollm2() {
   static const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(test::default_model());
   return *tokenizer;
-}
-
-std::vector<std::int64_t> ids_of(const json::value& value) {
-  std::vector<std::int64_t> ids;
-  for (const json::value& id : value.as_array()) ids.push_back(id.as_int64());
-  return ids;
-}
-
-std::string text_of(const json::value& value) {
-  return std::string(value.as_string());
-}
-
-std::vector<json::value> lines_of(const std::string& name) {
-  std::ifstream file(test::golden(name));
-  std::vector<json::value> lines;
-  for (std::string line; std::getline(file, line);) {
-    lines.push_back(parse_json(line, name, ErrorKind::kData));
-  }
-  return lines;
 }
 
 std::string hex(std::string_view bytes) {
@@ -48,7 +32,7 @@ std::string hex(std::string_view bytes) {
 }
 
 TEST_CASE("golden strings become the golden ids and back") {
-  const auto cases = lines_of("tokenizer/smollm2_bpe.jsonl");
+  const auto cases = test::golden_lines("tokenizer/smollm2_bpe.jsonl");
   REQUIRE(cases.size() == 344);
   for (const json::value& item : cases) {
     const std::string text = text_of(item.at("text"));
@@ -63,7 +47,7 @@ TEST_CASE("golden strings become the golden ids and back") {
 }
 
 TEST_CASE("golden ids decode to the golden bytes") {
-  const auto cases = lines_of("tokenizer/smollm2_decode.jsonl");
+  const auto cases = test::golden_lines("tokenizer/smollm2_decode.jsonl");
   REQUIRE(cases.size() == 17);
   for (const json::value& item : cases) {
     const auto ids = ids_of(item.at("ids"));

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/tokenizer/hf_tokenizer_config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "harness/base/json.h"
+#include "harness/base/text.h"
+#include "models/checkpoint/generation_defaults.h"
+
+namespace lethe::models {
+namespace {
+
+constexpr std::string_view kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                       "pad_token", "cls_token", "mask_token"};
+
+/// "text", or {"content": "text", …} as transformers writes an added token.
+void read_special_token(ObjectReader& reader, std::string_view role, HfTokenizerConfig& config) {
+  const json::value* value = reader.find(role);
+  if (value == nullptr || value->is_null()) return;
+  std::string text;
+  if (value->is_object()) {
+    text = ObjectReader(*value, reader.where(role), ErrorKind::kModel).string("content");
+  } else {
+    text = reader.string(role);
+  }
+  config.chat.special_tokens.try_emplace(std::string(role), text);
+}
+
+/// One template, or a list of {"name": …, "template": …}.
+void read_templates(ObjectReader& reader, HfTokenizerConfig& config) {
+  constexpr const char* kMember = "chat_template";
+  const json::value* value = reader.find(kMember);
+  if (value == nullptr || value->is_null()) return;
+  if (!value->is_array()) {
+    config.chat.templates.try_emplace("default", reader.string(kMember));
+    return;
+  }
+  const json::array& items = value->get_array();
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    ObjectReader item(items[i], reader.where(kMember) + "[" + std::to_string(i) + "]",
+                      ErrorKind::kModel);
+    config.chat.templates.try_emplace(item.string("name"), item.string("template"));
+  }
+}
+
+/// {"32000": {…}}: only which ids there are.
+void read_added_ids(ObjectReader& reader, HfTokenizerConfig& config) {
+  const json::value* value = reader.find("added_tokens_decoder");
+  if (value == nullptr || !value->is_object()) return;
+  for (const auto& member : value->get_object()) {
+    const std::string_view id = member.key();
+    std::int64_t number = -1;
+    const auto read = std::from_chars(id.data(), id.data() + id.size(), number);
+    if (read.ec != std::errc{} || read.ptr != id.data() + id.size()) {
+      throw Error(ErrorKind::kModel, reader.where("added_tokens_decoder") +
+                                         ": expected ids as names, found '" + std::string(id) +
+                                         "'");
+    }
+    config.largest_added_id = std::max(config.largest_added_id, number);
+  }
+}
+
+/// added_tokens.json: {"token": id}.
+void parse_added_tokens(std::string_view text, const std::string& where,
+                        HfTokenizerConfig& config) {
+  const json::value value = parse_json(text, where, ErrorKind::kModel);
+  ObjectReader reader(value, where, ErrorKind::kModel);
+  for (const auto& member : value.as_object()) {
+    config.largest_added_id = std::max(config.largest_added_id, reader.integer(member.key()));
+  }
+}
+
+std::optional<bool> flag(ObjectReader& reader, std::string_view name) {
+  const json::value* value = reader.find(name);
+  if (value == nullptr || value->is_null()) return {};
+  return reader.boolean(name, false);
+}
+
+}  // namespace
+
+bool HfTokenizerConfig::surrounds_by_flags() const {
+  constexpr std::string_view kFamilies[] = {"LlamaTokenizer", "CodeLlamaTokenizer",
+                                            "GemmaTokenizer", "CohereTokenizer"};
+  return std::ranges::any_of(kFamilies, [&](std::string_view family) {
+    return tokenizer_class == family || tokenizer_class == std::string(family) + "Fast";
+  });
+}
+
+std::optional<std::string> HfTokenizerConfig::special_token(const std::string& role) const {
+  const auto found = chat.special_tokens.find(role);
+  if (found == chat.special_tokens.end()) return {};
+  return found->second;
+}
+
+void parse_hf_tokenizer_config(std::string_view text, std::string_view where,
+                               HfTokenizerConfig& config) {
+  const json::value value = parse_json(text, where, ErrorKind::kModel);
+  ObjectReader reader(value, std::string(where), ErrorKind::kModel);
+  for (const auto role : kRoles) read_special_token(reader, role, config);
+  read_templates(reader, config);
+  read_added_ids(reader, config);
+  if (!config.adds_bos) config.adds_bos = flag(reader, "add_bos_token");
+  if (!config.adds_eos) config.adds_eos = flag(reader, "add_eos_token");
+  if (config.tokenizer_class.empty()) {
+    const json::value* name = reader.find("tokenizer_class");
+    if (name != nullptr && !name->is_null()) {
+      config.tokenizer_class = reader.string("tokenizer_class");
+    }
+  }
+}
+
+HfTokenizerConfig read_hf_tokenizer_config(const std::filesystem::path& folder) {
+  HfTokenizerConfig config;
+  config.where = (folder / "tokenizer_config.json").string();
+  // A file of its own goes before the member.
+  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) {
+    config.chat.templates.emplace("default", read_file(file, ErrorKind::kModel));
+  }
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const auto file = folder / name;
+    if (!std::filesystem::exists(file)) continue;
+    parse_hf_tokenizer_config(read_file(file, ErrorKind::kModel), file.string(), config);
+  }
+  if (const auto file = folder / "added_tokens.json"; std::filesystem::exists(file)) {
+    parse_added_tokens(read_file(file, ErrorKind::kModel), file.string(), config);
+  }
+  if (std::filesystem::exists(folder / "config.json")) {
+    config.eos_ids = read_generation_defaults(folder).eos_token_ids;
+  }
+  return config;
+}
+
+BoundaryIds boundary_ids(
+    const HfTokenizerConfig& config,
+    const std::function<std::optional<std::int64_t>(std::string_view)>& id_of) {
+  const auto id_of_role = [&](const std::string& role) -> std::optional<std::int64_t> {
+    const auto text = config.special_token(role);
+    if (!text || text->empty()) return {};
+    const auto id = id_of(*text);
+    if (!id) {
+      throw Error(ErrorKind::kModel, config.where + ": member '" + role +
+                                         "': expected a token of the vocabulary, found '" + *text +
+                                         "'");
+    }
+    return id;
+  };
+  BoundaryIds ids;
+  ids.bos = id_of_role("bos_token");
+  ids.eos = id_of_role("eos_token");
+  std::set<std::int64_t> all(config.eos_ids.begin(), config.eos_ids.end());
+  if (ids.eos) all.insert(*ids.eos);
+  ids.all_eos.assign(all.begin(), all.end());
+  return ids;
+}
+
+}  // namespace lethe::models

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokenizers of Hugging Face folders against what tokenizers 0.22.2 and sentencepiece make of the
+// same files.
+#include <string>
+#include <vector>
+
+#include "harness/base/json.h"
+#include "models/tokenizer/tokenizer.h"
+#include "tests/models/file_support.h"
+#include "tests/models/gguf_writer.h"
+#include "tests/models/tokenizer_support.h"
+#include "tests/support/catch.h"
+
+namespace lethe::models {
+namespace {
+
+using test::ids_of;
+using test::text_of;
+using Ids = std::vector<std::int64_t>;
+
+/// The member, or another one where the golden leaves it out because it is the same.
+const json::value& either(const json::value& item, std::string_view name, std::string_view other) {
+  const auto* found = item.as_object().if_contains(name);
+  return found == nullptr ? item.at(other) : *found;
+}
+
+void check_golden_folder(const std::string& name) {
+  const std::string folder = "tokenizer/json/" + name;
+  const auto tokenizer = open_tokenizer(test::golden(folder));
+  const json::value texts =
+      read_json_file(test::golden("tokenizer/json/texts.json"), ErrorKind::kData);
+  const auto text_at = [&](const json::value& index) {
+    return text_of(texts.as_array().at(static_cast<std::size_t>(index.as_int64())));
+  };
+  const auto cases = test::golden_lines(folder + "/expected.jsonl");
+  REQUIRE(cases.size() > 90);
+  for (const json::value& item : cases) {
+    const std::string text = text_at(item.at("text"));
+    INFO(name << ": " << text);
+    if (item.as_object().contains("second")) {
+      const auto pair = tokenizer->encode_with_special(text, text_at(item.at("second")), true);
+      CHECK(pair.ids == ids_of(item.at("around")));
+      CHECK(pair.type_ids == ids_of(item.at("type_ids")));
+      continue;
+    }
+    const Ids special = ids_of(item.at("special"));
+    CHECK(tokenizer->encode(text, true) == special);
+    CHECK(tokenizer->encode(text, false) == ids_of(either(item, "plain", "special")));
+    const auto around = tokenizer->encode_with_special(text, {}, true);
+    CHECK(around.ids == ids_of(either(item, "around", "special")));
+    CHECK(around.type_ids.size() == around.ids.size());
+    CHECK(printable_utf8(tokenizer->decode(special, false)) == text_of(item.at("decoded")));
+    CHECK(printable_utf8(tokenizer->decode(special, true)) ==
+          text_of(either(item, "decoded_skip", "decoded")));
+  }
+}
+
+TEST_CASE("byte-level BPE with the pre-tokenizers of GPT-2, Llama-3, Qwen-2 and SmolLM") {
+  for (const char* name : {"roberta", "llama3", "qwen2", "smollm"}) check_golden_folder(name);
+}
+
+TEST_CASE("BPE over SentencePiece pieces as tokenizer.json stores it") {
+  for (const char* name : {"llama2", "mistral"}) check_golden_folder(name);
+}
+
+TEST_CASE("Unigram, WordPiece, and BPE with prefixes, suffixes and odd splits") {
+  for (const char* name : {"unigram", "unigram_bytes", "bert", "suffix", "splits", "whitespace"}) {
+    check_golden_folder(name);
+  }
+}
+
+TEST_CASE("MiniLM's WordPiece gives the golden ids, pairs and texts") {
+  const auto tokenizer = open_tokenizer(test::golden("tokenizer/minilm"));
+  const auto cases = test::golden_lines("tokenizer/minilm_wordpiece.jsonl");
+  REQUIRE(cases.size() > 100);
+  for (const json::value& item : cases) {
+    const std::string text = text_of(item.at("text"));
+    INFO(text);
+    const auto* second = item.as_object().if_contains("text_pair");
+    const std::string other = second == nullptr ? "" : text_of(*second);
+    const auto found = tokenizer->encode_with_special(
+        text, second == nullptr ? std::optional<std::string_view>() : other, true);
+    CHECK(found.ids == ids_of(item.at("ids")));
+    if (second != nullptr) CHECK(found.type_ids == ids_of(item.at("token_type_ids")));
+    if (const auto* decoded = item.as_object().if_contains("decoded")) {
+      CHECK(tokenizer->decode(found.ids, true) == text_of(*decoded));
+    }
+  }
+  CHECK_FALSE(tokenizer->adds_bos());
+  CHECK(tokenizer->vocab_size() == 30522);
+}
+
+/// The golden SentencePiece vocabulary as a GGUF file.
+std::string spm512_gguf() {
+  const json::value meta =
+      read_json_file(test::golden("tokenizer/spm512_meta.json"), ErrorKind::kData);
+  std::vector<std::string> pieces;
+  std::vector<float> scores;
+  std::vector<std::int32_t> kinds;
+  for (const json::value& piece : meta.at("pieces").as_array()) {
+    pieces.push_back(text_of(piece.as_array()[0]));
+    scores.push_back(piece.as_array()[1].to_number<float>());
+    const bool byte = pieces.back().starts_with("<0x") && pieces.back().size() == 6;
+    kinds.push_back(byte ? 6 : pieces.size() == 1 ? 2 : pieces.size() <= 3 ? 3 : 1);
+  }
+  test::GgufWriter writer;
+  writer.text("general.architecture", "llama")
+      .text("tokenizer.ggml.model", "llama")
+      .texts("tokenizer.ggml.tokens", pieces)
+      .float32s("tokenizer.ggml.scores", scores)
+      .int32s("tokenizer.ggml.token_type", kinds)
+      .uint32("tokenizer.ggml.bos_token_id", 1)
+      .uint32("tokenizer.ggml.eos_token_id", 2)
+      .text("tokenizer.chat_template", "{{ bos_token }}");
+  return writer.bytes();
+}
+
+void check_spm512(const Tokenizer& tokenizer) {
+  const auto cases = test::golden_lines("tokenizer/spm512.jsonl");
+  REQUIRE(cases.size() == 102);
+  for (const json::value& item : cases) {
+    const std::string text = text_of(item.at("text"));
+    INFO(text);
+    const Ids ids = ids_of(item.at("ids"));
+    CHECK(tokenizer.encode(text, false) == ids);
+    CHECK(printable_utf8(tokenizer.decode(ids, true)) == text_of(item.at("decoded")));
+  }
+  CHECK(tokenizer.vocab_size() == 512);
+  CHECK(tokenizer.bos_id() == 1);
+  CHECK(tokenizer.eos_ids() == Ids{2});
+  CHECK(tokenizer.adds_bos());
+  CHECK(tokenizer.encode_with_special("", {}, false).ids == Ids{1});
+  // Special tokens are parsed where asked alone, and a text behind one gets its own space.
+  CHECK(tokenizer.encode("a</s>a", true) ==
+        Ids{tokenizer.encode("a", true)[0], 2, tokenizer.encode("a", true)[0]});
+  CHECK(tokenizer.encode("</s>", false).size() > 1);
+  CHECK(tokenizer.decode({1, 2}, true).empty());
+  CHECK(tokenizer.decode({1, 2}, false) == "<s></s>");
+  CHECK_THROWS_AS(tokenizer.decode({512}, false), Error);
+}
+
+TEST_CASE("a SentencePiece model through its library gives the golden ids") {
+  const test::TempDir dir;
+  std::filesystem::copy_file(test::golden("tokenizer/spm512.model"), dir / "tokenizer.model");
+  check_spm512(*open_tokenizer(dir.path()));
+}
+
+TEST_CASE("the same vocabulary in a GGUF file gives the golden ids") {
+  const test::TempDir dir;
+  test::write_bytes(dir / "m.gguf", spm512_gguf());
+  const auto tokenizer = open_tokenizer(dir / "m.gguf");
+  check_spm512(*tokenizer);
+  CHECK(tokenizer->chat().templates.at("default") == "{{ bos_token }}");
+  CHECK(tokenizer->chat().special_tokens.at("bos_token") == "<s>");
+}
+
+}  // namespace
+}  // namespace lethe::models
