@@ -131,7 +131,8 @@ TEST_CASE("no template can hang or fill the memory") {
              Contains("steps") || Contains("bytes"));
   CHECK_THAT(error_of("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"), Contains("levels"));
   CHECK_THAT(error_of(repeated("{% if 1 %}", 5000)), Contains("levels"));
-  CHECK_THAT(error_of("{{ " + repeated("(", 5000) + repeated(")", 5000) + "}}"), Contains("levels"));
+  CHECK_THAT(error_of("{{ " + repeated("(", 5000) + repeated(")", 5000) + "}}"),
+             Contains("levels"));
   CHECK_THAT(error_of("{{ " + repeated("not ", 5000) + "1 }}"), Contains("levels"));
   CHECK_THAT(error_of("{{ 1 " + repeated("-", 5000) + "1 }}"), Contains("levels"));
   CHECK_THAT(error_of("{{ 1" + repeated(" + 1", 5000) + " }}"), Contains("in a row"));
