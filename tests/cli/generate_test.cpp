@@ -55,6 +55,22 @@ TEST_CASE("generate streams text, and says the same as JSON", "[cli][integration
   CHECK(ids.out == plain.out);
 }
 
+TEST_CASE("a conversation is answered, and ends by itself", "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "c.json",
+                        R"([{"role": "user", "content": "What is the capital of France?"}])");
+  const auto answer = objects(
+      shell("lethe generate --model smollm2-135m --chat c.json --max-new 60 --json", folder.path())
+          .out);
+  REQUIRE(answer.size() == 1);
+  CHECK_THAT(std::string(answer[0].at("text").as_string()), Catch::Contains("Paris"));
+  CHECK(answer[0].at("stop").as_string() == "end");
+  write_file_atomically(folder / "bad.json", "[3]");
+  const auto bad = shell("lethe generate --model smollm2-135m --chat bad.json", folder.path());
+  CHECK(bad.code == 2);
+  CHECK_THAT(bad.err, Catch::Contains("messages[0]"));
+}
+
 TEST_CASE("drawn samples are the same alone, in any lanes, and again", "[cli][integration]") {
   const TempDir folder;
   write_file_atomically(folder / "p.txt", "Once upon a time there was a");
@@ -99,7 +115,7 @@ TEST_CASE("generate says what is wrong", "[cli][fault]") {
     CHECK(outcome.out.empty());
   };
   const std::string model = "lethe generate --model smollm2-135m ";
-  refused(model, "expected either --prompt FILE or --tokens FILE");
+  refused(model, "expected one of --prompt FILE, --tokens FILE and --chat FILE");
   refused(model + "--prompt empty.txt", "the prompt is empty");
   refused(model + "--prompt none.txt", "none.txt");
   refused(model + "--tokens ids.txt", "99999999");

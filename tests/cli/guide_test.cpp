@@ -40,6 +40,8 @@ TEST_CASE("every command that README and user guide print works", "[cli][integra
   const auto guide = read_text_file(source_dir() / "docs/user-guide.md");
   write_file_atomically(folder / "mine.json", blocks(guide, "json").front());
   write_file_atomically(folder / "prompt.txt", "The capital of France is");
+  write_file_atomically(folder / "talk.json",
+                        R"([{"role": "user", "content": "What is the capital of France?"}])");
   // Two nights of a grid, to be joined.
   const auto nights = shell(
       "lethe run mine.json --db night1.db --set policies=full && "

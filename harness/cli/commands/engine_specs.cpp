@@ -88,6 +88,10 @@ CommandSpec generate_spec() {
       {"model", "MODEL", "registered name, GGUF file or Hugging Face folder"},
       {"prompt", "FILE", "UTF-8 text; - is standard input"},
       {"tokens", "FILE", "token ids instead of a text; - is standard input"},
+      {"chat", "FILE",
+       "a conversation: JSON list of {\"role\", \"content\"}, through the model's chat template; "
+       "the "
+       "answer is generated"},
       {"special", "", "text of special tokens in the prompt, such as <|im_start|>, is the token"},
       {"policy", "SPEC", "eviction policy, such as tova or window:sinks=4 (default full)"},
       {"budget", "K", "tokens kept per layer, counted after eviction"},
@@ -95,7 +99,7 @@ CommandSpec generate_spec() {
        "exact (default), block:m, post-prompt, prefill-only, every:m: when the cache is cut"},
       {"max-new", "N", "at most so many new tokens (default 256)"},
       {"stop", "TEXT", "end before this text; may be given more than once", true},
-      {"ignore-end", "", "go on after the model's end token"},
+      {"ignore-end", "", "go on after the model's end tokens"},
       {"temperature", "T", "draw tokens at this temperature (default 0: greedy)"},
       {"top-k", "N", "draw from the N most likely tokens"},
       {"top-p", "P", "draw from the fewest tokens that have P of the probability"},
@@ -111,6 +115,9 @@ CommandSpec generate_spec() {
       {"with 64 tokens of memory",
        "printf 'The capital of France is' | lethe generate --model smollm2-135m --prompt - "
        "--policy tova --budget 64 --max-new 16"},
+      {"an answer",
+       "printf '[{\"role\": \"user\", \"content\": \"What is the capital of France?\"}]' | lethe "
+       "generate --model smollm2-135m --chat - --max-new 24"},
       {"four continuations, drawn",
        "printf 'Once upon a time' | lethe generate --model smollm2-135m --prompt - --max-new 12 "
        "--temperature 0.8 --top-p 0.95 --samples 4"}};

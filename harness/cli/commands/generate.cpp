@@ -8,6 +8,7 @@
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
+#include "harness/cli/conversation.h"
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
 #include "harness/cli/token_ids.h"
@@ -28,9 +29,14 @@ struct Sample {
   models::GenerateResult result;
 };
 
-std::vector<std::int64_t> read_prompt(const Options& options, const models::Tokenizer& tokenizer) {
-  if (options.has("prompt") == options.has("tokens")) {
-    throw Error(ErrorKind::kUsage, "expected either --prompt FILE or --tokens FILE");
+std::vector<std::int64_t> read_prompt(const Options& options, const std::filesystem::path& model,
+                                      const models::Tokenizer& tokenizer) {
+  if (options.has("prompt") + options.has("tokens") + options.has("chat") != 1) {
+    throw Error(ErrorKind::kUsage, "expected one of --prompt FILE, --tokens FILE and --chat FILE");
+  }
+  if (options.has("chat")) {
+    // The template says itself where a BOS stands.
+    return tokenizer.encode(render_conversation(model, options.text("chat"), true), true);
   }
   const std::string name = options.text(options.has("prompt") ? "prompt" : "tokens");
   const std::string where = name == "-" ? "standard input" : name;
@@ -107,15 +113,16 @@ int run_generate(const Options& options) {
   const auto checkpoint = models::open_checkpoint(model.path);
   const auto tokenizer = models::open_tokenizer(model.path);
   models::GenerateRequest request;
-  request.prompt = read_prompt(options, *tokenizer);
+  request.prompt = read_prompt(options, model.path, *tokenizer);
   request.policy = &policy;
   if (options.has("budget")) request.budget = options.integer("budget", 0, 1);
   request.schedule = policies::Schedule::parse(options.text("schedule", "exact"));
   request.schedule.prompt = static_cast<std::int64_t>(request.prompt.size());
   request.sampling = read_sampling(options);
   request.max_new = options.integer("max-new", 256, 1, 1 << 20);
-  if (!options.has("ignore-end") && tokenizer->eos_id()) {
-    request.end_ids = {*tokenizer->eos_id()};
+  if (!options.has("ignore-end")) {
+    request.end_ids = checkpoint->generation_defaults().eos_token_ids;
+    if (tokenizer->eos_id()) request.end_ids.push_back(*tokenizer->eos_id());
   }
   const auto seed = static_cast<std::uint64_t>(options.integer("seed", 0, 0));
   request.policy_seed = seed;

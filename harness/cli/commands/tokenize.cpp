@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ctime>
 #include <iostream>
 
-#include "harness/base/clock.h"
 #include "harness/base/error.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
+#include "harness/cli/conversation.h"
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
 #include "harness/cli/token_ids.h"
-#include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::cli {
@@ -70,41 +68,6 @@ void run_whole(const models::Tokenizer& tokenizer, const Settings& settings, boo
   }
 }
 
-/// A list of messages, or an object: `messages`, `add_generation_prompt`, `tools`, and further
-/// variables of the template.
-std::string rendered_chat(const models::ChatTemplate& chat, const std::string& file) {
-  const std::string where = file == "-" ? "standard input" : file;
-  const json::value value = parse_json(read_input(file), where, ErrorKind::kData);
-  models::ChatOptions options;
-  const std::time_t now = system_clock().unix_ms() / 1000;
-  localtime_r(&now, &options.now.emplace());
-  const json::value* messages = &value;
-  if (const json::object* object = value.if_object()) {
-    ObjectReader reader(value, where, ErrorKind::kData);
-    messages = &reader.at("messages");
-    options.add_generation_prompt = reader.boolean("add_generation_prompt", false);
-    if (const json::value* tools = reader.find("tools")) options.tools = *tools;
-    options.variables = *object;
-    for (const char* known : {"messages", "add_generation_prompt", "tools"}) {
-      options.variables.erase(known);
-    }
-  }
-  if (!messages->is_array()) {
-    throw Error(ErrorKind::kData, where + ": expected a list of messages, found " +
-                                      std::string(describe_type(*messages)));
-  }
-  for (std::size_t i = 0; i < messages->get_array().size(); ++i) {
-    const json::value& message = messages->get_array()[i];
-    if (!message.is_object()) {
-      throw Error(ErrorKind::kData, where + ": messages[" + std::to_string(i) +
-                                        "]: expected an object with \"role\" and \"content\", "
-                                        "found " +
-                                        std::string(describe_type(message)));
-    }
-  }
-  return chat.render(*messages, options);
-}
-
 int run_chat(const Options& options) {
   for (const char* other : {"decode", "no-special", "jsonl"}) {
     if (options.has(other)) {
@@ -112,14 +75,7 @@ int run_chat(const Options& options) {
     }
   }
   const auto path = resolve_model(options.text("model")).path;
-  const auto chat = models::open_chat_template(path);
-  if (!chat) {
-    throw Error(ErrorKind::kModel,
-                path.string() +
-                    ": expected a model with a chat template, found none; a base model has no "
-                    "format for conversations");
-  }
-  const std::string text = rendered_chat(*chat, options.text("chat"));
+  const std::string text = render_conversation(path, options.text("chat"), false);
   if (options.has("text")) {
     if (options.has("json")) {
       print_json({{"text", text}});
