@@ -145,7 +145,7 @@ Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models:
 }
 
 const std::vector<std::string> kShapes = {"llama_gqa_tied", "llama_mha", "llama_bias_headdim",
-                                          "mistral_sw16"};
+                                          "mistral_sw16", "gemma2"};
 
 void check_same(const Run& expected, const Run& found, double tolerance) {
   CHECK(found.recorder.victims == expected.recorder.victims);

@@ -81,8 +81,8 @@ Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const 
 Run run(const std::vector<std::int64_t>& ids, const std::string& policy, models::DType dtype,
         models::EvaluateOptions options);
 
-/// Tiny checkpoints that differ in query heads per KV head, biases, width of a head and sliding
-/// window.
+/// Tiny checkpoints that differ in query heads per KV head, biases, width of a head, sliding
+/// windows (of all layers, of some) and caps.
 extern const std::vector<std::string> kShapes;
 
 /// Same victims, kept sets, bytes and lifetimes; NLL within `tolerance`.
