@@ -77,7 +77,11 @@ TEST_CASE("the catalogue is asked about every setting once") {
     CHECK(setting.device_kind == "cuda");
     CHECK(setting.length == 256);
     CHECK(setting.budget.has_value() == (setting.policy == "tova"));
-    CHECK((setting.kv_numbers == 100 || setting.kv_numbers == 1000));
+    const bool small = setting.kv_numbers == 100;
+    CHECK((small || setting.kv_numbers == 1000));
+    CHECK(setting.sliding_window == (small ? std::optional<std::int64_t>(32) : std::nullopt));
+    CHECK(setting.sliding_numbers == (small ? 40 : 0));
+    CHECK(setting.learned_positions == (small ? std::optional<std::int64_t>(4096) : std::nullopt));
   }
   suite.policies = {"window"};
   CHECK_THAT(expand_error(suite, ErrorKind::kConfig),

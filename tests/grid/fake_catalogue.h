@@ -32,7 +32,8 @@ class FakeCatalogue final : public grid::Catalogue {
     }
     auto identity = model_identity;
     identity["model"] = name;
-    return {name, "/models/" + name, identity, 2048, name == "small" ? 100 : 1000, std::nullopt};
+    if (name == "small") return {name, "/models/small", identity, 2048, 100, 32, 40, 4096};
+    return {name, "/models/" + name, identity, 2048, 1000, std::nullopt};
   }
 
   grid::PolicyEntry policy(const std::string& text) override {
