@@ -43,6 +43,10 @@ void check_rotation(const ModelConfig& config, std::string_view where) {
   expect(rope.original_length >= 1 && rope.original_length <= kLargestExtent, where,
          "rope scaling: original length: expected 1 to 2^30, found " +
              std::to_string(rope.original_length));
+  // The exponent of the base's growth has rotary_dim - 2 below the line.
+  expect(rope.kind != RopeKind::kDynamic || config.rotary_dim() > 2, where,
+         "rope scaling: dynamic: expected at least 4 rotated dimensions of a head, found " +
+             std::to_string(config.rotary_dim()));
   expect_positive(where, "rope scaling: low_freq_factor", rope.low_freq_factor);
   expect_positive(where, "rope scaling: high_freq_factor", rope.high_freq_factor);
   expect(rope.kind != RopeKind::kLlama3 || rope.high_freq_factor > rope.low_freq_factor, where,

@@ -224,6 +224,8 @@ TEST_CASE("impossible and unknown configurations are refused by name") {
   has(R"(, "head_dim": 7})", "even number of rotated dimensions");
   has(R"(, "head_dim": "8"})", "expected an integer");
   has(R"(, "rope_theta": -1.0})", "rope theta");
+  has(R"(, "head_dim": 2, "rope_scaling": {"type": "dynamic", "factor": 2.0}})",
+      "at least 4 rotated dimensions");
   has(R"(, "max_position_embeddings": 0})", "trained length");
   has(R"(, "num_attention_heads": 0})", "attention heads");
   has(R"(, "num_hidden_layers": 1000000})", "at most 100000");
