@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/models.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "harness/base/error.h"
@@ -90,6 +91,13 @@ std::vector<RegisteredModel> registered_models() {
   }
   reader.finish();
   return models;
+}
+
+fs::path tokenizer_path(const std::string& given) {
+  const auto models = registered_models();
+  const bool registered = std::ranges::find(models, given, &RegisteredModel::name) != models.end();
+  if (!registered && fs::exists(given)) return given;
+  return resolve_model(given).path;
 }
 
 ResolvedModel resolve_model(const std::string& given) {

@@ -53,4 +53,8 @@ std::vector<RegisteredModel> registered_models();
 /// a suggestion), a missing file, and a wrong hash.
 ResolvedModel resolve_model(const std::string& given);
 
+/// Path of `--model` for those who need its tokenizer alone: as resolve_model(), but nobody looks
+/// at the weights of a path, which may be absent.
+std::filesystem::path tokenizer_path(const std::string& given);
+
 }  // namespace lethe::cli

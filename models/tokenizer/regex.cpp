@@ -22,8 +22,8 @@ struct FreeMatchContext {
   void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
 };
 
-// Far above what an expression of linear cost needs for a text of 100 MB.
-constexpr std::uint32_t kMatchLimit = 200'000'000;
+// A match may go back over a run of white space once, so runs of many megabytes stay within it.
+constexpr std::uint32_t kMatchLimit = 50'000'000;
 
 std::string pcre2_message(int code) {
   std::array<PCRE2_UCHAR, 256> text{};

@@ -187,9 +187,8 @@ class JsonTokenizer final : public Tokenizer {
   void check_surroundings(const Layout& layout) const {
     for (const LayoutItem& item : layout) {
       for (const std::int64_t id : item.ids) {
-        if (id < vocab_size()) continue;
-        throw Error(ErrorKind::kModel, where_ + ": post_processor: expected ids below " +
-                                           std::to_string(vocab_size()) + ", found " +
+        if (id < vocab_size() && !tokens_[static_cast<std::size_t>(id)].empty()) continue;
+        throw Error(ErrorKind::kModel, where_ + ": post_processor: expected ids of tokens, found " +
                                            std::to_string(id));
       }
     }

@@ -99,4 +99,15 @@ TEST_CASE("a text survives encoding and decoding byte for byte", "[cli][integrat
         static_cast<std::int64_t>(as_json.at("ids").as_array().size()));
 }
 
+TEST_CASE("a folder with a tokenizer alone is enough to tokenize", "[cli][integration]") {
+  const TempDir folder;
+  const std::string model = golden("tokenizer/minilm").string();
+  const auto there = shell("printf 'hello world' | lethe tokenize --model " + model, folder.path());
+  CHECK(there.code == 0);
+  CHECK(there.out == "7592 2088\n");
+  const auto back =
+      shell("echo 7592 2088 | lethe tokenize --decode --model " + model, folder.path());
+  CHECK(back.out == "hello world");
+}
+
 }  // namespace lethe::test

@@ -12,6 +12,7 @@ int fuzz_gguf(const std::uint8_t* bytes, std::size_t size);
 int fuzz_safetensors(const std::uint8_t* bytes, std::size_t size);
 int fuzz_hf_config(const std::uint8_t* bytes, std::size_t size);
 int fuzz_shard_index(const std::uint8_t* bytes, std::size_t size);
+int fuzz_tokenizer_json(const std::uint8_t* bytes, std::size_t size);
 int fuzz_chat_template(const std::uint8_t* bytes, std::size_t size);
 }
 
@@ -28,6 +29,7 @@ constexpr Target kTargets[] = {
     {"safetensors", fuzz_safetensors},
     {"hf_config", fuzz_hf_config},
     {"shard_index", fuzz_shard_index},
+    {"tokenizer_json", fuzz_tokenizer_json},
     {"chat_template", fuzz_chat_template},
 };
 

@@ -74,7 +74,7 @@ int run_chat(const Options& options) {
       throw Error(ErrorKind::kUsage, std::string("--chat and --") + other + " exclude each other");
     }
   }
-  const auto path = resolve_model(options.text("model")).path;
+  const auto path = tokenizer_path(options.text("model"));
   const std::string text = render_conversation(path, options.text("chat"), false);
   if (options.has("text")) {
     if (options.has("json")) {
@@ -98,7 +98,7 @@ int run(const Options& options) {
   if (options.has("text")) {
     throw Error(ErrorKind::kUsage, "--text says what --chat prints; it needs --chat FILE");
   }
-  const auto tokenizer = models::open_tokenizer(resolve_model(options.text("model")).path);
+  const auto tokenizer = models::open_tokenizer(tokenizer_path(options.text("model")));
   const Settings settings{options.has("decode"), options.has("no-special")};
   if (options.has("jsonl")) {
     if (options.has("json")) {
