@@ -51,7 +51,7 @@ class BpeTokenizer final : public Tokenizer {
       token_of_byte_[static_cast<std::size_t>(byte)] =
           found == ids.end() ? kNoToken : found->second;
     }
-    if (ignores_merges(description.pre_tokenizer)) {
+    if (is_llama3(description.pre_tokenizer)) {
       for (std::size_t i = 0; i < bytes_.size(); ++i) {
         if (kinds_[i] == TokenKind::kNormal) {
           whole_words_.emplace(bytes_[i], static_cast<std::int32_t>(i));

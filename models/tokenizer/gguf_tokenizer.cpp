@@ -5,6 +5,7 @@
 #include "models/checkpoint/generation_defaults.h"
 #include "models/checkpoint/gguf.h"
 #include "models/tokenizer/bpe_tokenizer.h"
+#include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/spm_tokenizer.h"
 
 namespace lethe::models {
@@ -72,7 +73,8 @@ std::unique_ptr<Tokenizer> open_byte_level(const GgufFile& file, const std::stri
   description.bos_id = file.find_integer("tokenizer.ggml.bos_token_id");
   description.eos_id = file.find_integer("tokenizer.ggml.eos_token_id");
   description.eos_ids = eos_ids_of(file, description.tokens.size());
-  description.adds_bos = file.find_boolean("tokenizer.ggml.add_bos_token").value_or(false);
+  description.adds_bos = file.find_boolean("tokenizer.ggml.add_bos_token")
+                             .value_or(is_llama3(description.pre_tokenizer));
   description.chat = chat_settings_of(file, description.tokens);
   return make_bpe_tokenizer(description, where);
 }

@@ -86,8 +86,9 @@ void PreTokenizer::split(std::string_view text,
   regex_.split(text, [&](std::string_view part, bool) { word(part); });
 }
 
-bool ignores_merges(std::string_view name) {
-  return pattern_of(name, "") == kLlama3;
+bool is_llama3(std::string_view name) {
+  const auto found = std::ranges::find(kPatterns, name, &NamedPattern::name);
+  return found != kPatterns.end() && found->pattern == kLlama3;
 }
 
 }  // namespace lethe::models

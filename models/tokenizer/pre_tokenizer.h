@@ -24,8 +24,9 @@ class PreTokenizer {
   Regex regex_;
 };
 
-/// Whether the models of this pre-tokenizer take a word that is a token as it is, without merging
-/// (Llama-3: "ignore_merges" of its tokenizer.json, which GGUF does not store). `name` is known.
-bool ignores_merges(std::string_view name);
+/// Whether this is the pre-tokenizer of Llama-3, which stands for two facts that GGUF files leave
+/// out: a word that is a token is taken as it is, without merging ("ignore_merges" of its
+/// tokenizer.json), and BOS is added unless the file says otherwise.
+bool is_llama3(std::string_view name);
 
 }  // namespace lethe::models

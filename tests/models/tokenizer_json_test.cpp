@@ -139,6 +139,73 @@ void check_spm512(const Tokenizer& tokenizer) {
   CHECK_THROWS_AS(tokenizer.decode({512}, false), Error);
 }
 
+/// A golden byte-level tokenizer.json as a GGUF file.
+std::string byte_level_gguf(const std::string& kind, const std::string& pre) {
+  const json::value file =
+      read_json_file(test::golden("tokenizer/json/" + kind + "/tokenizer.json"), ErrorKind::kData);
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> kinds;
+  const auto put = [&](std::string_view text, std::int64_t id, std::int32_t token_kind) {
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= tokens.size()) {
+      tokens.resize(index + 1);
+      kinds.resize(index + 1);
+    }
+    tokens[index] = std::string(text);
+    kinds[index] = token_kind;
+  };
+  for (const auto& member : file.at("model").at("vocab").as_object()) {
+    put(member.key(), member.value().as_int64(), 1);
+  }
+  for (const json::value& added : file.at("added_tokens").as_array()) {
+    put(added.at("content").as_string(), added.at("id").as_int64(),
+        added.at("special").as_bool() ? 3 : 4);
+  }
+  std::vector<std::string> merges;
+  for (const json::value& merge : file.at("model").at("merges").as_array()) {
+    merges.push_back(merge.is_string()
+                         ? text_of(merge)
+                         : text_of(merge.as_array()[0]) + " " + text_of(merge.as_array()[1]));
+  }
+  test::GgufWriter writer;
+  writer.text("general.architecture", "llama")
+      .text("tokenizer.ggml.model", "gpt2")
+      .text("tokenizer.ggml.pre", pre)
+      .texts("tokenizer.ggml.tokens", tokens)
+      .texts("tokenizer.ggml.merges", merges)
+      .int32s("tokenizer.ggml.token_type", kinds)
+      .uint32("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(tokens.size() - 1));
+  return writer.bytes();
+}
+
+TEST_CASE("byte-level vocabularies in GGUF files give the ids of their tokenizer.json") {
+  const test::TempDir dir;
+  const json::value texts =
+      read_json_file(test::golden("tokenizer/json/texts.json"), ErrorKind::kData);
+  for (const auto& [kind, pre] :
+       {std::pair("llama3", "llama-bpe"), std::pair("smollm", "smollm")}) {
+    test::write_bytes(dir / "m.gguf", byte_level_gguf(kind, pre));
+    const auto from_gguf = open_tokenizer(dir / "m.gguf");
+    const auto from_json = open_tokenizer(test::golden("tokenizer/json/" + std::string(kind)));
+    CHECK(from_gguf->adds_bos() == (std::string_view(kind) == "llama3"));
+    for (const json::value& item : texts.as_array()) {
+      const std::string text = text_of(item);
+      INFO(kind << ": " << text);
+      for (const bool special : {false, true}) {
+        CHECK(from_gguf->encode(text, special) == from_json->encode(text, special));
+      }
+    }
+  }
+  // Qwen-2 differs from Llama-3 in digits alone; its normalizer is not part of a GGUF file.
+  test::write_bytes(dir / "m.gguf", byte_level_gguf("qwen2", "qwen2"));
+  const auto from_gguf = open_tokenizer(dir / "m.gguf");
+  const auto from_json = open_tokenizer(test::golden("tokenizer/json/qwen2"));
+  for (const char* text :
+       {"in 12345 days, don't WE'LL \n\n  x", "a\t b\r\n", "<|im_start|>user\n1"}) {
+    CHECK(from_gguf->encode(text, true) == from_json->encode(text, true));
+  }
+}
+
 TEST_CASE("a SentencePiece model through its library gives the golden ids") {
   const test::TempDir dir;
   std::filesystem::copy_file(test::golden("tokenizer/spm512.model"), dir / "tokenizer.model");
