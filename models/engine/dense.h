@@ -12,7 +12,8 @@
 
 namespace lethe::models {
 
-/// The whole text in one pass, full causal attention. O(tokens) memory; no cache, no policy.
+/// The whole text in one pass, full causal attention; no cache, no policy. O(tokens) memory, but
+/// for models that cap scores: no fused kernel does, so theirs is O(heads * tokens^2).
 EvaluateResult evaluate_dense(const Decoder& decoder, std::span<const std::int64_t> tokens,
                               const EvaluateOptions& options);
 

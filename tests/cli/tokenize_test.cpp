@@ -65,7 +65,8 @@ TEST_CASE("what is no conversation is refused with its place", "[cli][integratio
       {"[1]", "messages[0]: expected an object"},
       {"{}", "messages"},
       {"5", "expected a list of messages"},
-      {"[{\"role\": \"user\"}]", "tokenizer.chat_template: line 1, column "}};
+      {"[{\"role\": \"user\"}]",
+       "tokenizer.chat_template: line 4, column 3: expected values that fit"}};
   for (const auto& [text, message] : wrong) {
     CAPTURE(text);
     write_file_atomically(folder / "chat.json", text);

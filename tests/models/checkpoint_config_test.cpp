@@ -214,6 +214,8 @@ TEST_CASE("impossible and unknown configurations are refused by name") {
       "high_freq_factor above low_freq_factor");
   has(R"(, "rope_parameters": {"rope_type": "yarn", "original_max_position_embeddings": 0}})",
       "factor: expected a positive number");
+  has(R"(, "rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0, "factor": 4.0}})",
+      "yarn needs a rope theta above 1");
   has(R"(, "rope_parameters": {"full_attention": {}}})", "one for each type of layer");
   has(R"(, "rope_parameters": {"partial_rotary_factor": 1.5}})", "rotated share of a head");
   has(R"(, "rope_parameters": {"partial_rotary_factor": 0.4}})", "even number of rotated");
