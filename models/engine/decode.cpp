@@ -173,16 +173,16 @@ class Batch {
 
   using Lanes = std::span<const std::unique_ptr<Lane>>;
 
-  // Calls body(index, lane) for every lane, in parallel.
+  // Calls body(index, lane) for every lane: in parallel where our own kernels do the work, one
+  // after another where LibTorch's operations do, which have their own threads or a device.
   template <typename Body>
-  static void each(Lanes lanes, const Body& body) {
-    parallel_rows(static_cast<std::int64_t>(lanes.size()), 1,
-                  [&](std::int64_t begin, std::int64_t end) {
-                    const c10::InferenceMode no_gradients;  // which every thread is told by itself
-                    for (std::int64_t i = begin; i < end; ++i) {
-                      body(i, *lanes[static_cast<std::size_t>(i)]);
-                    }
-                  });
+  void each(Lanes lanes, const Body& body) const {
+    const auto count = static_cast<std::int64_t>(lanes.size());
+    const bool own = decoder_.placement().backend == Backend::kHost;
+    parallel_rows(count, own ? 1 : count, [&](std::int64_t begin, std::int64_t end) {
+      const c10::InferenceMode no_gradients;  // which every thread is told by itself
+      for (std::int64_t i = begin; i < end; ++i) body(i, *lanes[static_cast<std::size_t>(i)]);
+    });
   }
 
   // A row of angles for every position; rows beyond the lanes stand at the beginning.

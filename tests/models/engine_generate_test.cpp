@@ -236,6 +236,19 @@ TEST_CASE("a sample's tokens are the same alone and in any batch", "[property]")
   }
 }
 
+TEST_CASE("tensor operations generate what the host's kernels do", "[property]") {
+  const auto requests = mixed_requests();
+  const auto& host = tiny_model("llama_gqa_tied", DType::kFloat64);
+  const auto& tensor =
+      tiny_model("llama_gqa_tied", DType::kFloat64, {.backend = models::Backend::kTensor});
+  for (const auto kv_type : {models::KvType::kSame, models::KvType::kInt8}) {
+    GenerateOptions options;
+    options.lanes = 5;
+    options.kv_type = kv_type;
+    CHECK(ids_of(generate(tensor, requests, options)) == ids_of(generate(host, requests, options)));
+  }
+}
+
 TEST_CASE("requests with one prompt share its beginning", "[property]") {
   const auto& model = tiny_model("llama_gqa_tied", DType::kFloat32);
   const auto prompt = random_ids(300, 33);
