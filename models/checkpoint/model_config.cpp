@@ -54,9 +54,9 @@ void check_rotation(const ModelConfig& config, std::string_view where) {
              std::to_string(rope.high_freq_factor) + " and " +
              std::to_string(rope.low_freq_factor));
   // The ramp is placed by a logarithm to this base.
-  expect(rope.kind != RopeKind::kYarn || config.rope_theta > 1, where,
-         "rope scaling: yarn needs a rope theta above 1, found " +
-             std::to_string(config.rope_theta));
+  expect(
+      rope.kind != RopeKind::kYarn || config.rope_theta > 1, where,
+      "rope scaling: yarn needs a rope theta above 1, found " + std::to_string(config.rope_theta));
   expect_positive(where, "rope scaling: beta_fast", rope.beta_fast);
   expect_positive(where, "rope scaling: beta_slow", rope.beta_slow);
   for (const auto& optional : {rope.attention_factor, rope.mscale, rope.mscale_all_dim}) {
