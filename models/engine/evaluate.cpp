@@ -111,7 +111,7 @@ class DecoderModel final : public Model {
       check_request(request, options);
     }
     GenerateOptions own = options;
-    if (config().rope.kind == RopeKind::kDynamic) own.prefixes = nullptr;  // as in scan()
+    if (!shares_prefixes(options.kv_type)) own.prefixes = nullptr;
     const c10::InferenceMode no_gradients;
     return with_memory_errors(decoder_.placement().device,
                               [&] { return decode(decoder_, checked, own, step_rows_, done); });
@@ -128,12 +128,17 @@ class DecoderModel final : public Model {
     }
   }
 
+  // Dynamic angles depend on the length: texts of two lengths share no keys. And what is shared has
+  // been computed over keys and values of one type.
+  bool shares_prefixes(KvType kv_type) const {
+    return config().rope.kind != RopeKind::kDynamic && kv_type == KvType::kSame;
+  }
+
   EvaluateResult scan(std::span<const std::int64_t> tokens, const policies::PolicyPlan& policy,
                       const EvaluateOptions& options) const {
-    if (config().rope.kind != RopeKind::kDynamic) {
+    if (shares_prefixes(options.kv_type)) {
       return evaluate_scan(decoder_, tokens, policy, options);
     }
-    // The angles depend on the length: texts of two lengths share no keys.
     EvaluateOptions alone = options;
     alone.prefixes = nullptr;
     return evaluate_scan(decoder_, tokens, policy, alone);

@@ -116,6 +116,21 @@ TEST_CASE("an evaluation with int8 keys and values goes on bit for bit", "[prope
   CHECK_FALSE(keeper.refusal.empty());
 }
 
+TEST_CASE("cells of different KV dtypes share no prefix", "[property]") {
+  const auto ids = random_ids(300, 55);
+  models::PrefixCache prefixes(1 << 26);
+  models::EvaluateOptions options;
+  options.budget = 200;
+  for (const KvType type : {KvType::kSame, KvType::kInt8, KvType::kSame}) {
+    options.kv_type = type;
+    options.prefixes = nullptr;
+    const auto alone = run(ids, "tova", DType::kFloat32, options);
+    options.prefixes = &prefixes;
+    const auto shared = run(ids, "tova", DType::kFloat32, options);
+    CHECK(shared.result.nll == alone.result.nll);
+  }
+}
+
 TEST_CASE("on real text narrow keys and values change little", "[golden]") {
   const auto& golden = policies_384();
   const auto model = models::load_model(*models::open_checkpoint(default_model()), DType::kFloat32);

@@ -69,7 +69,7 @@ models::Sampling read_sampling(const Options& options) {
 
 json::object as_json(const Sample& sample, std::size_t prompt_tokens) {
   const auto& result = sample.result;
-  json::object out{{"text", sample.text},
+  json::object out{{"text", models::printable_utf8(sample.text)},
                    {"ids", json::array(result.ids.begin(), result.ids.end())},
                    {"stop", models::to_string(result.reason)},
                    {"prompt_tokens", prompt_tokens},
