@@ -105,6 +105,7 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
     warm_up.policy = &full;
     models::GenerateOptions unshared = options;
     unshared.prefixes = nullptr;
+    unshared.progress = nullptr;
     model.generate({&warm_up, 1}, unshared, [](std::size_t, models::GenerateResult) {});
   }
 

@@ -74,7 +74,7 @@ class Batch {
       totals_.decode_seconds += system_clock().steady_seconds() - started;
       ++totals_.steps;
       retire();
-      if (options_.progress) options_.progress(totals_.new_tokens);
+      report(0);
     }
     return totals_;
   }
@@ -85,6 +85,12 @@ class Batch {
       throw Error(ErrorKind::kInterrupted,
                   "stopped after " + std::to_string(totals_.new_tokens) + " new tokens");
     }
+  }
+
+  // Tokens done, with those of a prompt on its way.
+  void report(std::int64_t of_prompt) const {
+    if (!options_.progress) return;
+    options_.progress(totals_.prompt_tokens + of_prompt + totals_.new_tokens);
   }
 
   EvaluateOptions evaluate_options(const GenerateRequest& request) const {
@@ -98,6 +104,9 @@ class Batch {
     evaluate.seed = request.policy_seed;
     evaluate.prefixes = options_.prefixes;
     evaluate.should_stop = options_.should_stop;
+    if (options_.progress) {
+      evaluate.progress = [this](std::int64_t tokens) { report(tokens); };
+    }
     return evaluate;
   }
 

@@ -64,7 +64,8 @@ struct GenerateOptions {
   /// Requests with one prompt share what comes before the first eviction. Neighbours that differ
   /// in nothing but what is drawn share the whole prefill, with or without this.
   PrefixCache* prefixes = nullptr;
-  /// Called after every step with the number of new tokens so far, of all samples.
+  /// Called after every chunk of a prompt and every step with the tokens done so far, of all
+  /// samples.
   std::function<void(std::int64_t)> progress;
   /// Polled before a sample begins; true: those at work are finished, no other begins.
   std::function<bool()> last_sample;
