@@ -88,6 +88,7 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
   }
   models::GenerateOptions options;
   options.lanes = lanes_;
+  options.drawable_ids = tokenizer.vocab_size();
   options.kv_type = settings.evaluate.kv_type;
   options.rope_angles = settings.evaluate.rope_angles;
   options.prefixes = settings.evaluate.prefixes;

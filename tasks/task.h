@@ -37,7 +37,7 @@ struct SampleOutcome {
   std::string output;           ///< generated text
   std::int64_t new_tokens = 0;  ///< generated; 0: the task generates nothing
   double prefill_seconds = 0;   ///< until the first new token
-  double decode_seconds = 0;    ///< from there on, steps of other lanes included
+  double decode_seconds = 0;    ///< of the steps it took part in
   std::int64_t tokens_in = 0;
   std::int64_t tokens_cut = 0;
   std::int64_t bos_count = 0;

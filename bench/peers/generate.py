@@ -25,6 +25,7 @@ def transformers_rate(model, ids, batch, prompt, new):
                        pad_token_id=0)
         return time.perf_counter() - start
 
+    seconds(2)  # warm-up of these shapes
     prefill = seconds(1)
     return batch * (new - 1) / (seconds(new) - prefill)
 
@@ -58,7 +59,7 @@ def main():
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--budget", default="512")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--kv-dtypes", default="same")
     args = parser.parse_args()
@@ -92,6 +93,10 @@ def main():
     print(f"  {'batch':<32}" + "".join(f"{batch:>9}" for batch in batches))
     for who, by in median.items():
         print(f"  {who:<32}" + "".join(f"{by[batch]:9.1f}" for batch in batches))
+    print("largest less smallest round, of the median")
+    for who, by in rates.items():
+        spreads = [(max(by[batch]) - min(by[batch])) / median[who][batch] for batch in batches]
+        print(f"  {who:<32}" + "".join(f"{spread:9.1%}" for spread in spreads))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 # llama-cpp-python (about ten minutes once). Results: bench/peers/results/generate.json and a table
 # on standard output.
 #
-#   bench/peers/generate.sh [--batches 1,8,32] [--prompt 512] [--new 64] [--budget 512] [--repeats 2]
+#   bench/peers/generate.sh [--batches 1,8,32] [--prompt 512] [--new 64] [--budget 512] [--repeats 3]
 #                           [--dtypes float32,bfloat16] [--kv-dtypes same]
 set -eu
 

@@ -8,6 +8,7 @@
 #include "harness/base/text.h"
 #include "harness/base/version.h"
 #include "harness/cli/machine.h"
+#include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/engine/evaluate.h"
 #include "tasks/datasets/pg19_books.h"
@@ -54,6 +55,17 @@ std::vector<std::int64_t> book_tokens(const models::Tokenizer& tokenizer, std::i
   }
   tokens.resize(enough);
   return tokens;
+}
+
+BenchInput open_bench(const Options& options, const std::string& model, std::int64_t tokens) {
+  models::require_device(options.text("device", "cpu"));
+  if (options.has("threads")) {
+    models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
+  }
+  const auto file = resolve_model(model);
+  const auto tokenizer = models::open_tokenizer(file.path);
+  return {file.name, models::open_checkpoint(file.path), tokenizer->vocab_size(),
+          book_tokens(*tokenizer, tokens)};
 }
 
 double median(std::vector<double> values) {

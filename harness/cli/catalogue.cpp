@@ -88,14 +88,7 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   entry.path = std::filesystem::absolute(resolved.path).string();
   const auto& config = checkpoint->config();
   entry.trained_length = config.trained_length;
-  const auto n_tokens = tokenizer(entry.path).vocab_size();
-  if (n_tokens > config.vocab_size) {
-    throw Error(ErrorKind::kModel, checkpoint->label() +
-                                       ": expected a tokenizer of at most as many tokens as the "
-                                       "embedding has rows, " +
-                                       std::to_string(config.vocab_size) + ", found " +
-                                       std::to_string(n_tokens));
-  }
+  check_vocabulary(*checkpoint, tokenizer(entry.path));
   const std::int64_t layer_numbers = 2 * config.n_kv_heads * config.head_dim;
   entry.kv_numbers = config.n_layers * layer_numbers;
   entry.sliding_window = config.sliding_window;

@@ -10,6 +10,7 @@
 #include "harness/base/names.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace lethe::cli {
 
@@ -91,6 +92,15 @@ std::vector<RegisteredModel> registered_models() {
   }
   reader.finish();
   return models;
+}
+
+void check_vocabulary(const models::Checkpoint& checkpoint, const models::Tokenizer& tokenizer) {
+  const std::int64_t rows = checkpoint.config().vocab_size;
+  if (tokenizer.vocab_size() <= rows) return;
+  throw Error(ErrorKind::kModel,
+              checkpoint.label() +
+                  ": expected a tokenizer of at most as many tokens as the embedding has rows, " +
+                  std::to_string(rows) + ", found " + std::to_string(tokenizer.vocab_size()));
 }
 
 fs::path tokenizer_path(const std::string& given) {

@@ -8,6 +8,11 @@
 #include <string>
 #include <vector>
 
+namespace lethe::models {
+class Checkpoint;
+class Tokenizer;
+}  // namespace lethe::models
+
 namespace lethe::cli {
 
 /// One entry of data/models.json.
@@ -52,6 +57,10 @@ std::vector<RegisteredModel> registered_models();
 /// results do not depend on how the file was named. Throws Error(kModel) for an unknown name (with
 /// a suggestion), a missing file, and a wrong hash.
 ResolvedModel resolve_model(const std::string& given);
+
+/// Throws Error(kModel) when the tokenizer has ids that the model has no embedding for. Fewer are
+/// fine: embeddings are padded to round numbers.
+void check_vocabulary(const models::Checkpoint& checkpoint, const models::Tokenizer& tokenizer);
 
 /// Path of `--model` for those who need its tokenizer alone: as resolve_model(), but nobody looks
 /// at the weights of a path, which may be absent.

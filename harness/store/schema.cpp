@@ -203,6 +203,28 @@ SELECT suite_cell.suite, results.task, results.model, results.policy, results.bu
 FROM results
 JOIN cell ON cell.key = results.cell_key
 JOIN suite_cell ON suite_cell.cell_id = cell.id;
+
+CREATE VIEW speeds AS
+WITH
+value AS (
+  SELECT cell_id, 'ttft_ms' AS measure, ttft_ms AS x FROM sample
+  UNION ALL
+  SELECT cell_id, 'prefill_tokens_per_s', prefill_tokens_per_s FROM sample
+  UNION ALL
+  SELECT cell_id, 'decode_tokens_per_s', decode_tokens_per_s FROM sample
+  UNION ALL
+  SELECT cell_id, 'ms_per_token', 1e3 / nullif(decode_tokens_per_s, 0.0) FROM sample),
+total AS (
+  SELECT cell_id, measure, count(x) AS n, avg(x) AS mean, min(x) AS least, max(x) AS most
+  FROM value WHERE x IS NOT NULL GROUP BY cell_id, measure),
+spread AS (
+  SELECT cell_id, measure, CASE WHEN n > 1 THEN sqrt(sum((x - mean) * (x - mean)) / (n - 1)) END
+         AS stddev
+  FROM value JOIN total USING (cell_id, measure) WHERE x IS NOT NULL GROUP BY cell_id, measure)
+SELECT cell.task, cell.model, cell.policy, cell.budget, cell.schedule, cell.positions, cell.length,
+       cell.dtype, cell.kv_dtype, cell.seed, measure, mean, stddev, least, most, n,
+       cell.key AS cell_key, cell.suite
+FROM total JOIN spread USING (cell_id, measure) JOIN cell ON cell.id = cell_id;
 )sql";
 
 namespace {
@@ -266,7 +288,10 @@ ALTER TABLE cell_2 RENAME TO cell;
 CREATE INDEX cell_by_status ON cell (status);
 )sql";
 
-constexpr std::array<const char*, kSchemaVersion - 1> kMigrations = {kVersion2};
+// Version 3 has another view (`speeds`) and the tables of version 2.
+constexpr const char* kVersion3 = "";
+
+constexpr std::array<const char*, kSchemaVersion - 1> kMigrations = {kVersion2, kVersion3};
 
 }  // namespace
 

@@ -155,6 +155,14 @@ void require_supported(const ModelConfig& config, std::string_view where) {
              std::to_string(config.embedding_size) + ", which is not supported");
 }
 
+void check_learned_positions(const ModelConfig& config, std::int64_t tokens,
+                             std::string_view what) {
+  if (config.positions == PositionKind::kRotary || tokens <= config.trained_length) return;
+  throw Error(ErrorKind::kConfig, "a " + config.architecture + " model has a table of " +
+                                      std::to_string(config.trained_length) +
+                                      " positions and none beyond, found " + std::string(what));
+}
+
 void require_encoder(const ModelConfig& config, std::string_view where) {
   expect(config.architecture == "bert", where,
          "a " + config.architecture + " model: expected an encoder (bert), found a decoder");

@@ -136,6 +136,10 @@ void require_supported(const ModelConfig& config, std::string_view where);
 /// The same for encoders, which give hidden states and embeddings.
 void require_encoder(const ModelConfig& config, std::string_view where);
 
+/// Throws Error(kConfig) when the model's positions are a learned table that ends before `tokens`,
+/// which are `what`: "a text of 5 tokens".
+void check_learned_positions(const ModelConfig& config, std::int64_t tokens, std::string_view what);
+
 /// "linear", "llama3", … for messages.
 std::string_view to_string(RopeKind kind);
 std::string_view to_string(Activation activation);

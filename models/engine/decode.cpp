@@ -28,7 +28,6 @@ struct Lane {
   std::optional<Sampler> sampler;
   std::int64_t position = 0;  ///< of the token that goes in next
   std::int64_t token = 0;     ///< the newest, which goes in next
-  double decode_started = 0;
   bool ended = false;
   GenerateResult result;
 };
@@ -71,7 +70,9 @@ class Batch {
         step(std::span(lanes_).subspan(
             first, std::min(static_cast<std::size_t>(rows_), lanes_.size() - first)));
       }
-      totals_.decode_seconds += system_clock().steady_seconds() - started;
+      const double seconds = system_clock().steady_seconds() - started;
+      for (const auto& lane : lanes_) lane->result.decode_seconds += seconds;
+      totals_.decode_seconds += seconds;
       ++totals_.steps;
       retire();
       report(0);
@@ -108,6 +109,12 @@ class Batch {
       evaluate.progress = [this](std::int64_t tokens) { report(tokens); };
     }
     return evaluate;
+  }
+
+  // The logits of ids that may be chosen.
+  std::span<const float> drawable(std::span<const float> logits) const {
+    const auto ids = static_cast<std::size_t>(options_.drawable_ids);
+    return ids == 0 ? logits : logits.first(std::min(ids, logits.size()));
   }
 
   // The prompt goes through the layers, or what an equal one left is taken.
@@ -151,9 +158,8 @@ class Batch {
     lane->sampler.emplace(request.sampling, request.sampling_seed);
     lane->position = static_cast<std::int64_t>(request.prompt.size());
     lane->result.shared_tokens = prompt.shared_tokens;
-    take(*lane, lane->sampler->next(prompt.logits, 0));
-    lane->decode_started = system_clock().steady_seconds();
-    lane->result.prefill_seconds = lane->decode_started - started;
+    take(*lane, lane->sampler->next(drawable(prompt.logits), 0));
+    lane->result.prefill_seconds = system_clock().steady_seconds() - started;
     totals_.prefill_seconds += lane->result.prefill_seconds;
     lanes_.push_back(std::move(lane));
   }
@@ -240,9 +246,10 @@ class Batch {
     const auto vocab = static_cast<std::size_t>(logits.size(1));
     std::vector<std::int64_t> tokens(lanes.size());
     each(lanes, [&](std::int64_t i, Lane& lane) {
-      tokens[static_cast<std::size_t>(i)] = lane.sampler->next(
-          std::span(logits.const_data_ptr<float>() + static_cast<std::size_t>(i) * vocab, vocab),
-          static_cast<std::int64_t>(lane.result.ids.size()));
+      const std::span row(logits.const_data_ptr<float>() + static_cast<std::size_t>(i) * vocab,
+                          vocab);
+      tokens[static_cast<std::size_t>(i)] =
+          lane.sampler->next(drawable(row), static_cast<std::int64_t>(lane.result.ids.size()));
     });
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       ++lanes[i]->position;
@@ -259,7 +266,6 @@ class Batch {
       lane->result.layers = std::move(figures.layers);
       lane->result.kv_bytes = figures.kv_bytes;
       lane->result.peak_kv_bytes = figures.peak_kv_bytes;
-      lane->result.decode_seconds = system_clock().steady_seconds() - lane->decode_started;
       done_(lane->index, std::move(lane->result));
       lane.reset();
     }
@@ -277,6 +283,11 @@ class Batch {
 };
 
 }  // namespace
+
+std::string prompt_and_new(std::int64_t prompt, std::int64_t max_new) {
+  return "a prompt of " + std::to_string(prompt) + " tokens and up to " + std::to_string(max_new) +
+         " new ones";
+}
 
 std::string to_string(StopReason reason) {
   switch (reason) {

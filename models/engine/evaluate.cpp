@@ -84,6 +84,7 @@ class DecoderModel final : public Model {
                                           std::to_string(options.score_from) + " of " +
                                           std::to_string(count));
     }
+    check_learned_positions(config(), count, "a text of " + std::to_string(count) + " tokens");
     check_positions(count, options);
     policies::check_whole_text(policy, count);
     if (policy.traits.reads_whole_text && options.path != Path::kScan) {
@@ -146,12 +147,6 @@ class DecoderModel final : public Model {
 
   void check_positions(std::int64_t count, const EvaluateOptions& options) const {
     const bool rotary = config().positions == PositionKind::kRotary;
-    if (!rotary && count > config().trained_length) {
-      throw Error(ErrorKind::kConfig, "a " + config().architecture + " model has a table of " +
-                                          std::to_string(config().trained_length) +
-                                          " positions and none beyond, found a text of " +
-                                          std::to_string(count) + " tokens");
-    }
     if (options.positions != policies::Positions::kOriginal) {
       const std::string positions = "positions '" + to_string(options.positions) + "'";
       if (!rotary) {
@@ -191,7 +186,10 @@ class DecoderModel final : public Model {
     check_sampling(request.sampling);
     EvaluateOptions evaluate;
     evaluate.rope_angles = options.rope_angles;
-    check_positions(request.schedule.prompt + request.max_new, evaluate);
+    const std::int64_t length = request.schedule.prompt + request.max_new;
+    check_learned_positions(config(), length,
+                            prompt_and_new(request.schedule.prompt, request.max_new));
+    check_positions(length, evaluate);
   }
 
   Decoder decoder_;

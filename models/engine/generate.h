@@ -30,6 +30,9 @@ struct GenerateRequest {
   std::function<bool(std::int64_t id)> accept;
 };
 
+/// "a prompt of 5 tokens and up to 3 new ones", for messages.
+std::string prompt_and_new(std::int64_t prompt, std::int64_t max_new);
+
 /// Why a sample ended.
 enum class StopReason { kEndId, kLength, kStopped };
 /// "end", "length", "stop".
@@ -42,8 +45,12 @@ struct GenerateResult {
   std::int64_t kv_bytes = 0;       ///< live keys and values at the end, of all layers
   std::int64_t peak_kv_bytes = 0;  ///< sum of the layers' largest
   std::int64_t shared_tokens = 0;  ///< of the prompt, taken from another request's prefill
-  double prefill_seconds = 0;      ///< until the first token is known (time to first token)
-  double decode_seconds = 0;       ///< from there to the last token, other samples' steps included
+  /// From the beginning of its prompt until its first token is known (time to first token). Of a
+  /// sample that goes on from another's prefill, what that took.
+  double prefill_seconds = 0;
+  /// Of the steps it took part in, its companions' work included; the prompts of others that were
+  /// read in between are not.
+  double decode_seconds = 0;
 };
 
 /// Of all samples of one call.
@@ -59,6 +66,9 @@ struct GenerateOptions {
   std::int64_t lanes = 32;  ///< samples in step; a finished one makes room for the next
   KvType kv_type = KvType::kSame;
   RopeAngles rope_angles = RopeAngles::kHf32;
+  /// Ids from this one on are never chosen; 0: every id of the model may be. For embeddings padded
+  /// beyond the tokenizer's tokens, as those of Qwen2, Pythia and Phi-3 are.
+  std::int64_t drawable_ids = 0;
   std::int64_t chunk_tokens = 512;  ///< of a prompt, as in EvaluateOptions
   std::int64_t block_rows = 64;
   /// Requests with one prompt share what comes before the first eviction. Neighbours that differ

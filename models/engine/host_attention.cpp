@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <type_traits>
@@ -10,12 +11,16 @@
 #include "models/engine/block_tiles.h"
 #include "models/engine/block_walk.h"
 #include "models/engine/small_product.h"
+#include "models/transformer/parallel.h"
 
 namespace lethe::models {
 namespace {
 
 // Up to so many rows, keys and values are widened as the products read them; for more, once before.
 constexpr std::int64_t kDirectRows = 8;
+
+// Multiplications that are worth another thread, in one row of attention.
+constexpr std::int64_t kLeastParallelWork = 1 << 18;
 
 /// Where the product kernels read one KV head.
 struct Operand {
@@ -143,21 +148,32 @@ class HostAttention final : public BlockAttention {
   }
 
   // One row, as in decoding: the query heads of a KV head are the rows of one product, so that its
-  // keys and values are read once. The same bits as tile by tile. No threads: lanes have them.
+  // keys and values are read once. The same bits as tile by tile.
   void weigh_token() {
-    for (std::int64_t head = 0; head < shape_.n_heads; head += group_) {
+    each_kv_head([&](std::int64_t head) {
       scores_of(head, qkv_ + head * shape_.head_dim, shape_.head_dim, group_,
                 walk_.score_row(head, 0));
       for (std::int64_t h = head; h < head + group_; ++h) walk_.weigh(h, 0);
-    }
+    });
   }
 
   void attend_token() {
-    for (std::int64_t head = 0; head < shape_.n_heads; head += group_) {
+    each_kv_head([&](std::int64_t head) {
       for (std::int64_t h = head; h < head + group_; ++h) finish_row(h, 0);
       output_of(head, walk_.score_row(head, 0), group_, out_ + head * shape_.head_dim,
                 shape_.head_dim);
-    }
+    });
+  }
+
+  // Calls body(first query head) for every KV head of one row: in parallel only where a head is
+  // much work, because lanes are spread over threads already.
+  template <typename Body>
+  void each_kv_head(const Body& body) const {
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, kLeastParallelWork / (columns_of(0) * group_ * shape_.head_dim));
+    parallel_rows(shape_.n_kv_heads, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t kv_head = begin; kv_head < end; ++kv_head) body(kv_head * group_);
+    });
   }
 
   void weigh_and_attend() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -46,14 +47,19 @@ void store_int8(const at::Tensor& tensor, std::int64_t offset, std::int64_t stri
                 std::int64_t width, const T* source, float& scale) {
   float largest = 0;
   for (std::int64_t i = 0; i < width; ++i) {
-    largest = std::max(largest, std::abs(static_cast<float>(source[i])));
+    const float magnitude = std::abs(static_cast<float>(source[i]));
+    largest = magnitude > largest || std::isnan(magnitude) ? magnitude : largest;
   }
-  scale = largest / kLargestInt8;
-  const float per_unit = scale > 0 ? 1 / scale : 0;
+  // An activation that is no number must show, as it does in every other type: the vector becomes
+  // NaN.
+  const bool finite = std::isfinite(largest);
+  scale = finite ? largest / kLargestInt8 : std::numeric_limits<float>::quiet_NaN();
+  const float per_unit = finite && scale > 0 ? 1 / scale : 0;
   auto* out = tensor.mutable_data_ptr<std::int8_t>();
   for (std::int64_t i = 0; i < width; ++i) {
     out[offset + i * stride] =
-        static_cast<std::int8_t>(std::nearbyint(static_cast<float>(source[i]) * per_unit));
+        finite ? static_cast<std::int8_t>(std::nearbyint(static_cast<float>(source[i]) * per_unit))
+               : std::int8_t{1};
   }
 }
 
@@ -232,10 +238,13 @@ void LayerCache::write_rows(const at::Tensor& qkv, std::span<const std::int32_t>
       const at::Tensor own = all.narrow(1, t * heads_per_table_, heads_per_table_);
       if (!scales.defined()) return own.to(kv_type);
       const at::Tensor floats = own.to(at::kFloat);
-      const at::Tensor scale = floats.abs().amax(-1).div(kLargestInt8);  // [rows, heads]
+      at::Tensor scale = floats.abs().amax(-1).div(kLargestInt8);  // [rows, heads]
+      const at::Tensor broken = scale.isfinite().logical_not();
+      scale.masked_fill_(broken, std::numeric_limits<double>::quiet_NaN());
       scales.index_copy_(1, index[t], scale.t());
       return floats.mul(scale.reciprocal().masked_fill(scale == 0, 0).unsqueeze(-1))
           .round()
+          .masked_fill(broken.unsqueeze(-1), 1)
           .to(kv_type);
     };
     storage.keys.index_copy_(2, index[t], of_table(keys, storage.key_scales).permute({1, 2, 0}));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <string>
 
 #include "harness/base/error.h"
@@ -57,8 +59,10 @@ std::int64_t Sampler::next(std::span<const float> logits, std::int64_t index) {
   if (sampling_.greedy()) return static_cast<std::int64_t>(best);
 
   candidates_.clear();
+  const float least = least_logit(logits);
   double total = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] >= least)) continue;
     const double weight =
         std::exp((static_cast<double>(logits[i]) - static_cast<double>(logits[best])) /
                  sampling_.temperature);
@@ -79,30 +83,52 @@ std::int64_t Sampler::next(std::span<const float> logits, std::int64_t index) {
   return candidates_.back().id;  // rounding
 }
 
-// Leaves the candidates that may be drawn, most likely first where a filter had to sort them.
-void Sampler::filter(double total) {
-  if (!sampling_.top_k && !sampling_.top_p && !sampling_.min_p) return;
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
-  });
-  std::size_t keep = candidates_.size();
-  if (sampling_.top_k && static_cast<std::size_t>(*sampling_.top_k) < keep) {
-    keep = static_cast<std::size_t>(*sampling_.top_k);
-    while (keep < candidates_.size() && candidates_[keep].weight == candidates_[keep - 1].weight) {
-      ++keep;
-    }
-    total = 0;
-    for (std::size_t i = 0; i < keep; ++i) total += candidates_[i].weight;
+// What a token must have to be among the top_k, ties with the last of them included.
+float Sampler::least_logit(std::span<const float> logits) {
+  constexpr float kAny = -std::numeric_limits<float>::infinity();
+  if (!sampling_.top_k || static_cast<std::size_t>(*sampling_.top_k) >= logits.size()) return kAny;
+  sorted_.clear();
+  for (const float logit : logits) {
+    if (!std::isnan(logit)) sorted_.push_back(logit);
   }
+  const auto k = static_cast<std::ptrdiff_t>(*sampling_.top_k) - 1;
+  if (k >= static_cast<std::ptrdiff_t>(sorted_.size())) return kAny;
+  std::nth_element(sorted_.begin(), sorted_.begin() + k, sorted_.end(), std::greater<>());
+  return sorted_[static_cast<std::size_t>(k)];
+}
+
+// Leaves the candidates that may be drawn, most likely first where top_p or min_p says who.
+void Sampler::filter(double total) {
+  if (!sampling_.top_p && !sampling_.min_p) return;
+  const auto likelier = [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+  };
+  // The few that stay are usually far fewer than the vocabulary: only so many are sorted as it
+  // takes to know them.
+  std::size_t sorted = 0;
+  const auto at = [&](std::size_t i) -> const Candidate& {
+    if (i >= sorted) {
+      const std::size_t until = std::min(std::max<std::size_t>(64, 4 * sorted), candidates_.size());
+      const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted);
+      const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(until);
+      if (until < candidates_.size()) std::nth_element(begin, end, candidates_.end(), likelier);
+      std::sort(begin, end, likelier);
+      sorted = until;
+    }
+    return candidates_[i];
+  };
+  std::size_t keep = candidates_.size();
   if (sampling_.top_p) {
-    double before = candidates_.front().weight;
+    double before = at(0).weight;
     std::size_t i = 1;  // the most likely one always stays
-    for (; i < keep && before < *sampling_.top_p * total; ++i) before += candidates_[i].weight;
+    for (; i < keep && before < *sampling_.top_p * total; ++i) before += at(i).weight;
     keep = i;
   }
   if (sampling_.min_p) {
-    const double least = *sampling_.min_p * candidates_.front().weight;
-    while (keep > 1 && candidates_[keep - 1].weight < least) --keep;
+    const double least = *sampling_.min_p * at(0).weight;
+    std::size_t i = 1;
+    while (i < keep && at(i).weight >= least) ++i;
+    keep = i;
   }
   candidates_.resize(keep);
 }

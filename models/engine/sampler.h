@@ -39,11 +39,13 @@ class Sampler {
     double weight;  ///< exp((logit - largest) / temperature)
     std::int64_t id;
   };
+  float least_logit(std::span<const float> logits);
   void filter(double total);
 
   Sampling sampling_;
   std::uint64_t seed_;
   std::vector<Candidate> candidates_;  ///< most likely first, as far as the filters need
+  std::vector<float> sorted_;
 };
 
 }  // namespace lethe::models

@@ -24,8 +24,10 @@ namespace {
 constexpr std::int64_t kSharedRows = 64;
 
 // Tokens of a text whose projections are shared, of all layers and of the first alone. Longer texts
-// stream through in constant memory.
+// stream through in constant memory. A prompt is shared as far as the memory of the PrefixCache
+// allows: under the schedules that cut after it, all of it is the same whatever the policy.
 constexpr std::int64_t kMostSharedPrefix = 2048;
+constexpr std::int64_t kMostSharedPrompt = 65536;
 constexpr std::int64_t kMostSharedFirstLayer = 8192;
 
 // A larger cache (the full one of a very long text) takes longer to write than to compute again.
@@ -206,10 +208,10 @@ class Scan {
   }
 
   // Feeds the caches from a shared prefix. Returns the number of tokens that need no computing.
-  // A cell that never evicts computes everything itself: "a budget of at least the length equals
+  // A text that is scored without an eviction is computed: "a budget of at least the length equals
   // the full cache" must stay a measurement.
   std::int64_t replay_prefix() {
-    if (!options_.prefixes || untouched() == count_) return 0;
+    if (!options_.prefixes || (later_ == 0 && untouched() == count_)) return 0;
     auto& shared = options_.prefixes->state();
     const SharedPrefix* prefix =
         shared.find(decoder_, options_.rope_angles, options_.score_from, tokens_);
@@ -249,7 +251,9 @@ class Scan {
         decoder_.embed(tokens_.subspan(at_first, static_cast<std::size_t>(rows)), first);
     const RotaryTable rotary =
         decoder_.rotary({options_.rope_angles, count_ + later_}, first, rows);
-    if (first == 0) prefix_wanted_ = std::min(untouched(), kMostSharedPrefix);
+    if (first == 0) {
+      prefix_wanted_ = std::min(untouched(), later_ > 0 ? kMostSharedPrompt : kMostSharedPrefix);
+    }
     const std::int64_t share = first == prefix_held() && shares(prefix_wanted_)
                                    ? std::min(rows, prefix_wanted_ - first)
                                    : 0;

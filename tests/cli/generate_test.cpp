@@ -80,9 +80,11 @@ TEST_CASE("drawn samples are the same alone, in any lanes, and again", "[cli][in
   CHECK(four[0].at("ids") != four[1].at("ids"));
   const auto two_lanes =
       objects(shell(drawn + "--seed 3 --samples 4 --lanes 2", folder.path()).out);
-  const auto alone = objects(shell(drawn + "--seed 5", folder.path()).out);
+  const auto alone = objects(shell(drawn + "--seed 3", folder.path()).out);
+  const auto next = objects(shell(drawn + "--seed 4", folder.path()).out);
   for (std::size_t i = 0; i < 4; ++i) CHECK(two_lanes[i].at("ids") == four[i].at("ids"));
-  CHECK(alone[0].at("ids") == four[2].at("ids"));
+  CHECK(alone[0].at("ids") == four[0].at("ids"));
+  CHECK(next[0].at("ids") != four[1].at("ids"));
 }
 
 TEST_CASE("a budget holds while tokens are generated", "[cli][integration]") {

@@ -269,6 +269,26 @@ TEST_CASE("requests with one prompt share its beginning", "[property]") {
   for (std::size_t i = 1; i < shared.size(); ++i) CHECK(shared[i].shared_tokens == 192);
 }
 
+TEST_CASE("long prompts are shared whole, by the full cache too", "[property]") {
+  const auto& model = tiny_model("llama_gqa_tied", DType::kFloat32);
+  const auto prompt = random_ids(2600, 38);
+  std::vector<GenerateRequest> requests = {
+      request_of(prompt, "full", std::nullopt, "exact", 6),
+      request_of(prompt, "tova", 100, "post-prompt", 6),
+      request_of(prompt, "h2o", 100, "prefill-only", 6),
+      request_of(prompt, "window", 100, "every:4", 6),
+      request_of(prompt, "full", std::nullopt, "exact", 5),
+  };
+  const auto alone = generate(model, requests);
+  models::PrefixCache prefixes(1 << 28);
+  GenerateOptions options;
+  options.prefixes = &prefixes;
+  const auto shared = generate(model, requests, options);
+  CHECK(ids_of(shared) == ids_of(alone));
+  CHECK(shared.front().shared_tokens == 0);
+  for (std::size_t i = 1; i < shared.size(); ++i) CHECK(shared[i].shared_tokens >= 2600 - 128);
+}
+
 TEST_CASE("samples of one prompt go on from one prefill", "[property]") {
   const std::string policy = GENERATE("full", "tova", "h2o", "l2", "random", "snapkv:window=8");
   const auto& model = tiny_model("llama_gqa_tied", DType::kFloat32);
@@ -332,6 +352,47 @@ TEST_CASE("a sample ends where it is told to", "[unit]") {
   request.accept = nullptr;
   request.max_new = 1;
   CHECK(generate(model, {request}).front().ids.size() == 1);
+}
+
+TEST_CASE("ids beyond the tokenizer are never chosen", "[unit]") {
+  const auto& model = tiny_model("llama_gqa_tied", DType::kFloat32);
+  auto request = request_of(random_ids(12, 34), "full", std::nullopt, "exact", 30);
+  GenerateOptions options;
+  const auto free = generate(model, {request}, options).front().ids;
+  options.drawable_ids = *std::max_element(free.begin(), free.end());
+  const auto largest = [&] {
+    const auto ids = generate(model, {request}, options).front().ids;
+    return *std::max_element(ids.begin(), ids.end());
+  };
+  CHECK(largest() < options.drawable_ids);
+  request.sampling.temperature = 5;
+  options.drawable_ids = 20;
+  CHECK(largest() < 20);
+}
+
+TEST_CASE("times of a sample are those of its own prompt and steps", "[unit]") {
+  const auto& model = tiny_model("llama_gqa_tied", DType::kFloat32);
+  std::vector<GenerateRequest> requests;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    requests.push_back(request_of(random_ids(100, i), "tova", 20, "exact", 8));
+  }
+  for (const std::int64_t lanes : {1, 2}) {
+    GenerateOptions options;
+    options.lanes = lanes;
+    std::vector<GenerateResult> results(requests.size());
+    const auto totals = model.generate(
+        requests, options,
+        [&](std::size_t index, GenerateResult result) { results[index] = std::move(result); });
+    double prefill = 0, decode = 0;
+    for (const auto& result : results) {
+      CHECK(result.prefill_seconds > 0);
+      CHECK(result.decode_seconds > 0);
+      prefill += result.prefill_seconds;
+      decode += result.decode_seconds;
+    }
+    CHECK(prefill == Approx(totals.prefill_seconds));
+    CHECK(decode == Approx(totals.decode_seconds * static_cast<double>(lanes)));
+  }
 }
 
 TEST_CASE("requests that cannot run are refused before any work", "[fault]") {

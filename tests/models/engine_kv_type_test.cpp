@@ -3,9 +3,13 @@
 // near what they stand for.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include <ATen/ATen.h>
 
 #include "harness/base/error.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/engine/kv_cache.h"
 #include "models/engine/small_product.h"
 #include "tests/models/engine_support.h"
 #include "tests/models/smollm2_cases.h"
@@ -144,6 +148,25 @@ TEST_CASE("on real text narrow keys and values change little", "[golden]") {
   CHECK(mean_of(KvType::kFloat32) == plain);
   CHECK(std::abs(mean_of(KvType::kBFloat16) - plain) < 0.005);
   CHECK(std::abs(mean_of(KvType::kInt8) - plain) < 0.02);
+}
+
+TEST_CASE("an activation that is no number shows in int8 keys and values", "[fault]") {
+  const models::kernels::QkvShape shape{2, 1, 8};
+  for (const auto backend : {models::Backend::kHost, models::Backend::kTensor}) {
+    for (const float wrong : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+      models::LayerCache cache(shape, policies::Scope::kLayer, 256, at::kChar, false,
+                               {at::kCPU, backend});
+      at::Tensor qkv = at::ones({2, shape.row()});
+      qkv[1][2 * 8 + 3] = wrong;  // in the key of the second row
+      std::vector<std::int32_t> slots(2);
+      cache.write(qkv, slots);
+      const at::Tensor keys = cache.keys_as(0, 256, at::kFloat);
+      const at::Tensor values = cache.values_as(0, 256, at::kFloat);
+      CHECK(keys.select(2, slots[0]).isfinite().all().item<bool>());
+      CHECK(keys.select(2, slots[1]).isnan().all().item<bool>());
+      CHECK(values.select(1, slots[1]).isfinite().all().item<bool>());
+    }
+  }
 }
 
 TEST_CASE("an unknown KV dtype is refused with the known ones", "[fault]") {

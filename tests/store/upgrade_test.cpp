@@ -162,7 +162,7 @@ TEST_CASE("a migration that cannot be done changes nothing") {
   const auto before = schema_of(path);
   for (const auto mode : {OpenMode::kReadWriteCreate, OpenMode::kReadOnly}) {
     const auto message = store_error(path, mode);
-    CHECK_THAT(message, Contains("from schema version 1 to 2") && Contains(reason) &&
+    CHECK_THAT(message, Contains("from schema version 1 to 3") && Contains(reason) &&
                             Contains(path.string()));
   }
   CHECK(schema_of(path) == before);

@@ -11,11 +11,8 @@
 #include "harness/cli/bench_support.h"
 #include "harness/cli/commands/engine_benches.h"
 #include "harness/cli/machine.h"
-#include "harness/cli/models.h"
 #include "harness/cli/output.h"
-#include "models/checkpoint/checkpoint.h"
 #include "models/engine/evaluate.h"
-#include "models/tokenizer/tokenizer.h"
 #include "policies/registry.h"
 #include "policies/schedule.h"
 
@@ -244,28 +241,21 @@ void print_tables(const json::object& report) {
 
 int bench_exact(const Options& options) {
   const Settings settings = read_settings(options);
-  models::require_device(settings.device);
-  if (options.has("threads")) {
-    models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
-  }
-  const auto model_file = resolve_model(settings.model);
-  const auto checkpoint = models::open_checkpoint(model_file.path);
-  const auto tokenizer = models::open_tokenizer(model_file.path);
   std::int64_t most = settings.tokens;
   for (const auto length : settings.lengths) most = std::max(most, length);
-  const auto tokens = book_tokens(*tokenizer, most);
+  const BenchInput input = open_bench(options, settings.model, most);
 
   json::array side_by_side, policies, lengths;
   for (const auto& dtype : settings.dtypes) {
-    const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype), {},
+    const auto model = models::load_model(*input.checkpoint, models::parse_dtype(dtype), {},
                                           {.device = settings.device});
-    ExactBench bench(settings, *model, tokens);
+    ExactBench bench(settings, *model, input.tokens);
     for (auto& row : bench.side_by_side()) side_by_side.push_back(std::move(row));
     for (auto& row : bench.policies()) policies.push_back(std::move(row));
     if (settings.lengths.empty()) continue;
     for (auto& row : bench.lengths()) lengths.push_back(std::move(row));
   }
-  json::object report = bench_machine(model_file.name, settings.device);
+  json::object report = bench_machine(input.model, settings.device);
   report["benchmark"] = "exact";
   report["repeats"] = settings.repeats;
   report["block_rows"] = settings.block_rows;

@@ -9,11 +9,8 @@
 #include "harness/base/text.h"
 #include "harness/cli/bench_support.h"
 #include "harness/cli/commands/engine_benches.h"
-#include "harness/cli/models.h"
 #include "harness/cli/output.h"
-#include "models/checkpoint/checkpoint.h"
 #include "models/engine/generate.h"
-#include "models/tokenizer/tokenizer.h"
 #include "policies/registry.h"
 #include "policies/schedule.h"
 
@@ -49,12 +46,19 @@ Settings read_settings(const Options& options) {
       continue;
     }
     s.budgets.push_back(positive_integers(part, "budgets").front());
-    auto schedule = policies::Schedule::parse(s.schedule);
-    schedule.prompt = s.prompt_tokens;
-    policies::check_setting(plan, s.budgets.back(), schedule, s.prompt_tokens + s.max_new);
   }
   const std::string contexts = options.text("contexts", "8192,65536");
   if (contexts != "none") s.contexts = positive_integers(contexts, "contexts");
+  for (const auto& budget : s.budgets) {
+    if (!budget) continue;
+    std::vector<std::int64_t> prompts = s.contexts;
+    prompts.push_back(s.prompt_tokens);
+    for (const auto prompt : prompts) {
+      auto schedule = policies::Schedule::parse(s.schedule);
+      schedule.prompt = prompt;
+      policies::check_setting(plan, budget, schedule, prompt + s.max_new);
+    }
+  }
   s.dtypes = bench_dtypes(options.text("dtypes", ""), s.device);
   s.kv_dtypes = split(options.text("kv-dtypes", "same"), ',');
   for (const auto& type : s.kv_dtypes) models::parse_kv_type(type);
@@ -83,11 +87,10 @@ struct Rates {
 
 class GenerateBench {
  public:
-  GenerateBench(const Settings& settings, const models::Model& model,
-                std::span<const std::int64_t> tokens)
+  GenerateBench(const Settings& settings, const models::Model& model, const BenchInput& input)
       : settings_(settings),
         model_(model),
-        tokens_(tokens),
+        input_(input),
         policy_(policies::builtin_registry().resolve(settings.policy)),
         full_(policies::builtin_registry().resolve("full")) {}
 
@@ -146,11 +149,15 @@ class GenerateBench {
     return rows;
   }
 
+  static std::int64_t longest_prompt(const Settings& s) {
+    std::int64_t longest = s.prompt_tokens;
+    for (const auto context : s.contexts) longest = std::max(longest, context);
+    return longest;
+  }
+
   /// Most tokens of text that the measurements need.
   static std::int64_t tokens_needed(const Settings& s) {
-    std::int64_t most = s.prompt_tokens * *std::max_element(s.batches.begin(), s.batches.end());
-    for (const auto context : s.contexts) most = std::max(most, context);
-    return most;
+    return std::max(longest_prompt(s), s.prompt_tokens * std::ranges::max(s.batches));
   }
 
  private:
@@ -162,7 +169,7 @@ class GenerateBench {
     std::vector<models::GenerateRequest> requests(static_cast<std::size_t>(batch));
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const auto length = static_cast<std::size_t>(prompt);
-      const auto text = tokens_.subspan(one_prompt ? 0 : i * length, length);
+      const auto text = std::span(input_.tokens).subspan(one_prompt ? 0 : i * length, length);
       requests[i].prompt.assign(text.begin(), text.end());
       requests[i].policy = budget ? &policy_ : &full_;
       requests[i].budget = budget;
@@ -171,24 +178,29 @@ class GenerateBench {
     }
     models::GenerateOptions options;
     options.lanes = batch;
+    options.drawable_ids = input_.ids;
     options.kv_type = models::parse_kv_type(kv);
     if (!float32_angles_hold(prompt + settings_.max_new)) {
       options.rope_angles = models::RopeAngles::kF64;
     }
-    const auto totals = model_.generate(
-        requests, options,
-        [&](std::size_t, models::GenerateResult result) { rates.kv_bytes = result.kv_bytes; });
+    std::vector<double> first_tokens;
+    const auto totals =
+        model_.generate(requests, options, [&](std::size_t, models::GenerateResult result) {
+          rates.kv_bytes = result.kv_bytes;
+          // What goes on from another's prefill waits for no prompt of its own.
+          if (result.shared_tokens == 0) first_tokens.push_back(result.prefill_seconds);
+        });
     // The first token of a sample belongs to its prompt.
     const auto decoded = static_cast<double>(totals.new_tokens - batch);
     rates.prefill.push_back(static_cast<double>(totals.prompt_tokens) / totals.prefill_seconds);
     rates.decode.push_back(decoded / totals.decode_seconds);
-    rates.first_token.push_back(totals.prefill_seconds / static_cast<double>(batch));
+    rates.first_token.push_back(median(first_tokens));
     rates.per_token.push_back(totals.decode_seconds / static_cast<double>(totals.steps));
   }
 
   const Settings& settings_;
   const models::Model& model_;
-  std::span<const std::int64_t> tokens_;
+  const BenchInput& input_;
   policies::PolicyPlan policy_, full_;
 };
 
@@ -215,25 +227,22 @@ void print_rows(const json::array& rows, const char* column, const char* ratio) 
 
 int bench_generate(const Options& options) {
   const Settings settings = read_settings(options);
-  models::require_device(settings.device);
-  if (options.has("threads")) {
-    models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
-  }
-  const auto model_file = resolve_model(settings.model);
-  const auto checkpoint = models::open_checkpoint(model_file.path);
-  const auto tokenizer = models::open_tokenizer(model_file.path);
-  const auto tokens = book_tokens(*tokenizer, GenerateBench::tokens_needed(settings));
+  const std::int64_t longest = GenerateBench::longest_prompt(settings);
+  const BenchInput input =
+      open_bench(options, settings.model, GenerateBench::tokens_needed(settings));
+  models::check_learned_positions(input.checkpoint->config(), longest + settings.max_new,
+                                  models::prompt_and_new(longest, settings.max_new));
 
   json::array batches, contexts;
   for (const auto& dtype : settings.dtypes) {
-    const auto model = models::load_model(*checkpoint, models::parse_dtype(dtype), {},
+    const auto model = models::load_model(*input.checkpoint, models::parse_dtype(dtype), {},
                                           {.device = settings.device});
-    GenerateBench bench(settings, *model, tokens);
+    GenerateBench bench(settings, *model, input);
     for (auto& row : bench.by_batch()) batches.push_back(std::move(row));
     if (settings.contexts.empty()) continue;
     for (auto& row : bench.by_context()) contexts.push_back(std::move(row));
   }
-  json::object report = bench_machine(model_file.name, settings.device);
+  json::object report = bench_machine(input.model, settings.device);
   report["benchmark"] = "generate";
   report["policy"] = settings.policy;
   report["schedule"] = settings.schedule;

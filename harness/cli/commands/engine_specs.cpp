@@ -105,11 +105,12 @@ CommandSpec generate_spec() {
       {"top-p", "P", "draw from the fewest tokens that have P of the probability"},
       {"min-p", "P", "draw from tokens at least P times as likely as the likeliest"},
       {"seed", "N", "seed of what is drawn and of random policies (default 0)"},
-      {"samples", "N", "continuations of the prompt, of seeds N, N+1, … (default 1)"},
+      {"samples", "N", "continuations of the prompt, each drawn by its own seed (default 1)"},
       {"lanes", "N", "samples in step (default: all, up to 32)"},
       {"dtype", "D", "float32 (default), bfloat16, float64"},
       {"kv-dtype", "D", "cached keys and values: same (default), float32, bfloat16, int8"},
       {"threads", "N", "threads (default: all cores)"},
+      {"device", "NAME", "cpu (default), cuda:0, …"},
       {"json", "", "one JSON object per sample instead of text"}};
   spec.examples = {
       {"with 64 tokens of memory",

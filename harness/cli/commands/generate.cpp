@@ -6,6 +6,7 @@
 #include "harness/base/error.h"
 #include "harness/base/limits.h"
 #include "harness/base/names.h"
+#include "harness/base/seed.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/conversation.h"
@@ -88,18 +89,22 @@ json::object as_json(const Sample& sample, std::size_t prompt_tokens) {
   return out;
 }
 
-void print_figures(const std::vector<Sample>& samples, std::size_t prompt_tokens) {
-  std::int64_t tokens = 0, bytes = 0;
-  double first = 0, decode = 0;
+void print_figures(const std::vector<Sample>& samples, const models::GenerateTotals& totals,
+                   std::size_t prompt_tokens) {
+  std::int64_t bytes = 0;
+  double first = 0;
   for (const auto& sample : samples) {
-    tokens += static_cast<std::int64_t>(sample.result.ids.size());
     bytes = std::max(bytes, sample.result.peak_kv_bytes);
     first = std::max(first, sample.result.prefill_seconds);
-    decode = std::max(decode, sample.result.decode_seconds);
   }
-  std::cerr << prompt_tokens << " tokens of prompt, first token after " << human_duration(first)
-            << "; " << tokens << " new tokens";
-  if (decode > 0) std::cerr << ", " << fixed(static_cast<double>(tokens) / decode, 1) << " tok/s";
+  std::cerr << prompt_tokens << " tokens of prompt, first token after "
+            << (first < 1 ? fixed(1e3 * first, 0) + " ms" : human_duration(first)) << "; "
+            << totals.new_tokens << " new tokens";
+  // The first token of every sample comes from its prompt, not from a step.
+  const auto stepped = totals.new_tokens - static_cast<std::int64_t>(samples.size());
+  if (totals.steps > 0 && stepped > 0) {
+    std::cerr << ", " << fixed(static_cast<double>(stepped) / totals.decode_seconds, 1) << " tok/s";
+  }
   std::cerr << "; keys and values of a sample: at most " << human_bytes(static_cast<double>(bytes))
             << "\n";
 }
@@ -109,9 +114,12 @@ void print_figures(const std::vector<Sample>& samples, std::size_t prompt_tokens
 int run_generate(const Options& options) {
   const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
+  const std::string device = options.text("device", "cpu");
+  models::require_device(device);
   const auto model = resolve_model(options.text("model"));
   const auto checkpoint = models::open_checkpoint(model.path);
   const auto tokenizer = models::open_tokenizer(model.path);
+  check_vocabulary(*checkpoint, *tokenizer);
   models::GenerateRequest request;
   request.prompt = read_prompt(options, model.path, *tokenizer);
   request.policy = &policy;
@@ -134,7 +142,8 @@ int run_generate(const Options& options) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     samples[i].stream = std::make_unique<models::TextStream>(*tokenizer, options.all("stop"),
                                                              /*skip_special=*/true);
-    requests[i].sampling_seed = seed + i;
+    // Of samples of two seeds, no two are drawn alike.
+    requests[i].sampling_seed = derive_seed(seed, "sample " + std::to_string(i));
     requests[i].accept = [&, i](std::int64_t id) {
       const std::string piece = samples[i].stream->push(id);
       samples[i].text += piece;
@@ -147,6 +156,7 @@ int run_generate(const Options& options) {
     models::set_compute_threads(static_cast<int>(options.integer("threads", 1, 1, 1024)));
   }
   models::GenerateOptions generate;
+  generate.drawable_ids = tokenizer->vocab_size();
   generate.kv_type = models::parse_kv_type(options.text("kv-dtype", "same"));
   generate.lanes = options.integer("lanes", std::min<std::int64_t>(count, generate.lanes), 1, 1024);
   const std::int64_t length = request.schedule.prompt + request.max_new;
@@ -154,14 +164,15 @@ int run_generate(const Options& options) {
       float32_angles_hold(length) ? models::RopeAngles::kHf32 : models::RopeAngles::kF64;
   models::PrefixCache prefixes(std::int64_t{1} << 30);
   if (count > 1) generate.prefixes = &prefixes;
-  const auto loaded = models::load_model(*checkpoint, dtype);
-  loaded->generate(requests, generate, [&](std::size_t index, models::GenerateResult result) {
+  const auto loaded = models::load_model(*checkpoint, dtype, {}, {.device = device});
+  const auto finish = [&](std::size_t index, models::GenerateResult result) {
     Sample& sample = samples[index];
     const std::string rest = sample.stream->finish();
     sample.text += rest;
     sample.result = std::move(result);
     if (count == 1 && !json_output) std::cout << rest << "\n";
-  });
+  };
+  const auto totals = loaded->generate(requests, generate, finish);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (json_output) {
       print_json(as_json(samples[i], request.prompt.size()));
@@ -169,7 +180,7 @@ int run_generate(const Options& options) {
       std::cout << "--- sample " << i << "\n" << samples[i].text << "\n";
     }
   }
-  if (!json_output) print_figures(samples, request.prompt.size());
+  if (!json_output) print_figures(samples, totals, request.prompt.size());
   return kExitOk;
 }
 

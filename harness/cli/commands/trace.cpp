@@ -28,8 +28,8 @@ struct Input {
   bool bos_added = false;
 };
 
-Input read_tokens(const Options& options, const std::filesystem::path& checkpoint,
-                  std::int64_t vocab_size) {
+Input read_tokens(const Options& options, const std::filesystem::path& path,
+                  const models::Checkpoint& checkpoint) {
   if (options.has("text") == options.has("tokens")) {
     throw Error(ErrorKind::kUsage, "expected either --text FILE or --tokens FILE");
   }
@@ -38,13 +38,14 @@ Input read_tokens(const Options& options, const std::filesystem::path& checkpoin
   Input input;
   const std::string content = read_input(name);
   if (options.has("tokens")) {
-    input.tokens = parse_token_ids(content, where, vocab_size);
+    input.tokens = parse_token_ids(content, where, checkpoint.config().vocab_size);
   } else {
     if (content.empty()) {
       throw Error(ErrorKind::kData, where + ": the text is empty; expected at least two tokens");
     }
     check_utf8(content, where);
-    const auto tokenizer = models::open_tokenizer(checkpoint);
+    const auto tokenizer = models::open_tokenizer(path);
+    check_vocabulary(checkpoint, *tokenizer);
     input.tokens = tokenizer->encode(content, false);
     input.bos_added = tokenizer->adds_bos() && tokenizer->bos_id().has_value();
     if (input.bos_added) input.tokens.insert(input.tokens.begin(), *tokenizer->bos_id());
@@ -112,7 +113,7 @@ void trace_to(const std::function<std::ostream&()>& open, const Options& options
   models::require_device(device);
   const auto model = resolve_model(options.text("model"));
   const auto checkpoint = models::open_checkpoint(model.path);
-  const auto input = read_tokens(options, model.path, checkpoint->config().vocab_size);
+  const auto input = read_tokens(options, model.path, *checkpoint);
   auto evaluate = evaluate_options(options, input.tokens.size());
   policies::check_setting(policy, evaluate.budget, evaluate.schedule,
                           static_cast<std::int64_t>(input.tokens.size()));
