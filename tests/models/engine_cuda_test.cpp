@@ -65,6 +65,25 @@ TEST_CASE("cuda: NLL of 1,024 tokens of SmolLM2 near the host's", "[.cuda][golde
   }
 }
 
+TEST_CASE("cuda: every family's victims and losses are the host's", "[.cuda][property]") {
+  models::require_device(kCuda.device);
+  for (const std::string name : {"llama_gqa_tied", "mistral_sw16", "qwen2", "qwen3", "phi3", "gpt2",
+                                 "gpt_neox", "opt", "gemma2", "llama_rope_yarn"}) {
+    const auto& host = tiny_model(name, DType::kFloat64);
+    const auto& device = tiny_model(name, DType::kFloat64, kCuda);
+    const auto ids = random_ids(60, 41);
+    for (const std::string policy : {"tova", "h2o", "l2"}) {
+      models::EvaluateOptions options;
+      options.budget = 12;
+      const auto expected = run(host, ids, policy, options);
+      const auto found = run(device, ids, policy, options);
+      CAPTURE(name, policy);
+      CHECK(found.recorder.victims == expected.recorder.victims);
+      CHECK(max_difference(found.result.nll, expected.result.nll) < 1e-8);
+    }
+  }
+}
+
 TEST_CASE("cuda: tokens per second", "[.cuda][speed]") {
   models::require_device(kCuda.device);
   auto ids = policies_2048().ids;

@@ -71,8 +71,9 @@ bool refuses(const policies::PolicyPlan& plan, const Schedule& schedule) {
   }
 }
 
-TEST_CASE("greedy continuations of SmolLM2 are those of transformers", "[golden]") {
-  const auto model = models::load_model(*models::open_checkpoint(default_model()), DType::kFloat32);
+void check_greedy_goldens(const models::LoadOptions& where) {
+  const auto model =
+      models::load_model(*models::open_checkpoint(default_model()), DType::kFloat32, {}, where);
   std::ifstream file(golden("dense/smollm2_greedy.jsonl"));
   std::vector<GenerateRequest> requests;
   std::vector<std::vector<std::int64_t>> expected;
@@ -104,6 +105,15 @@ TEST_CASE("greedy continuations of SmolLM2 are those of transformers", "[golden]
   CHECK(ids_of(generate(*model, requests, options)) == found);
   options.lanes = 10;
   CHECK(ids_of(generate(*model, requests, options)) == found);
+}
+
+TEST_CASE("greedy continuations of SmolLM2 are those of transformers", "[golden]") {
+  check_greedy_goldens({});
+}
+
+TEST_CASE("cuda: greedy continuations of SmolLM2", "[.cuda][golden]") {
+  models::require_device("cuda:0");
+  check_greedy_goldens({"cuda:0"});
 }
 
 TEST_CASE("more lanes than rows take their steps in groups", "[property]") {
@@ -236,17 +246,25 @@ TEST_CASE("a sample's tokens are the same alone and in any batch", "[property]")
   }
 }
 
-TEST_CASE("tensor operations generate what the host's kernels do", "[property]") {
+void check_against_host(const models::LoadOptions& where) {
   const auto requests = mixed_requests();
   const auto& host = tiny_model("llama_gqa_tied", DType::kFloat64);
-  const auto& tensor =
-      tiny_model("llama_gqa_tied", DType::kFloat64, {.backend = models::Backend::kTensor});
+  const auto& tensor = tiny_model("llama_gqa_tied", DType::kFloat64, where);
   for (const auto kv_type : {models::KvType::kSame, models::KvType::kInt8}) {
     GenerateOptions options;
     options.lanes = 5;
     options.kv_type = kv_type;
     CHECK(ids_of(generate(tensor, requests, options)) == ids_of(generate(host, requests, options)));
   }
+}
+
+TEST_CASE("tensor operations generate what the host's kernels do", "[property]") {
+  check_against_host({.backend = models::Backend::kTensor});
+}
+
+TEST_CASE("cuda: generation as by the host's kernels", "[.cuda][property]") {
+  models::require_device("cuda:0");
+  check_against_host({"cuda:0"});
 }
 
 TEST_CASE("requests with one prompt share its beginning", "[property]") {
