@@ -42,8 +42,7 @@ class BpeTokenizer final : public Tokenizer {
         bos_id_(description.bos_id),
         eos_id_(description.eos_id),
         eos_ids_(description.eos_ids),
-        adds_bos_(description.adds_bos),
-        chat_(description.chat) {
+        adds_bos_(description.adds_bos) {
     const auto ids = read_tokens(description, where);
     read_merges(description, ids, where);
     for (int byte = 0; byte < 256; ++byte) {
@@ -100,7 +99,6 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<std::int64_t> eos_ids() const override { return eos_ids_; }
   bool adds_bos() const override { return adds_bos_; }
   std::string content_sha256() const override { return content_sha256_; }
-  const ChatSettings& chat() const override { return chat_; }
 
  private:
   using Ids = std::unordered_map<std::string_view, std::int32_t>;
@@ -218,7 +216,6 @@ class BpeTokenizer final : public Tokenizer {
   std::optional<std::int64_t> eos_id_;
   std::vector<std::int64_t> eos_ids_;
   bool adds_bos_;
-  ChatSettings chat_;
   std::string content_sha256_;
   std::vector<TokenKind> kinds_;
   std::vector<std::string> bytes_;  ///< exact bytes of every token

@@ -24,7 +24,6 @@ struct BpeDescription {
   std::optional<std::int64_t> eos_id;
   std::vector<std::int64_t> eos_ids;  ///< every id that ends a text or a turn
   bool adds_bos = false;
-  ChatSettings chat;
 };
 
 /// Builds a tokenizer; the description's texts are copied. Throws Error(kModel) naming `where` for

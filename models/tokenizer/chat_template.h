@@ -4,10 +4,12 @@
 
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
 #include "harness/base/json.h"
+#include "models/tokenizer/chat_settings.h"
 #include "models/tokenizer/jinja.h"
 
 namespace lethe::models {
@@ -21,14 +23,14 @@ struct ChatOptions {
   std::optional<std::tm> now = {};  ///< for strftime_now(); a template that asks fails without
 };
 
-/// A chat template with the tokens that its model begins and ends texts with. Thread-safe.
+/// A chat template with the special tokens of its model. Thread-safe.
 class ChatTemplate {
  public:
-  /// `where` names the template in errors. Throws Error(kModel) with line and column for what is
-  /// wrong, or beyond the supported language (docs/chat-templates.md).
+  /// `where` names the template in errors; `special_tokens` are texts by role ("bos_token"). Throws
+  /// Error(kModel) with line and column for what is wrong, or beyond the supported language
+  /// (docs/chat-templates.md).
   ChatTemplate(std::string_view source, std::string where,
-               std::optional<std::string> bos_token = {},
-               std::optional<std::string> eos_token = {});
+               std::map<std::string, std::string> special_tokens = {});
 
   /// `messages` is a list of objects, most with "role" and "content". Throws Error(kModel) with
   /// line and column, also when the template refuses the conversation (raise_exception).
@@ -36,14 +38,11 @@ class ChatTemplate {
 
  private:
   jinja::Template template_;
-  std::optional<std::string> bos_token_;
-  std::optional<std::string> eos_token_;
+  std::map<std::string, std::string> special_tokens_;
 };
 
-/// The template of a checkpoint, or nothing when it has none. GGUF: `tokenizer.chat_template`.
-/// Hugging Face folder: chat_template.jinja, else "chat_template" of tokenizer_config.json (a
-/// text, or a list of which "default" is taken). Throws Error(kModel) when something there is
-/// damaged or not supported.
+/// The template named "default" of a checkpoint (see read_chat_settings()), or nothing when it has
+/// no template at all. Throws Error(kModel) when something there is damaged or not supported.
 std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& checkpoint);
 
 }  // namespace lethe::models

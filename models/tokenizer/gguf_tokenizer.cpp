@@ -26,36 +26,6 @@ std::vector<TokenKind> kinds_of(const GgufFile& file, std::size_t n_tokens) {
   return kinds;
 }
 
-/// The roles of special tokens, as templates name them.
-constexpr std::pair<const char*, const char*> kRoles[] = {
-    {"bos_token", "tokenizer.ggml.bos_token_id"},
-    {"eos_token", "tokenizer.ggml.eos_token_id"},
-    {"unk_token", "tokenizer.ggml.unknown_token_id"},
-    {"pad_token", "tokenizer.ggml.padding_token_id"},
-    {"sep_token", "tokenizer.ggml.seperator_token_id"},  // the format's own spelling
-    {"cls_token", "tokenizer.ggml.cls_token_id"},
-    {"mask_token", "tokenizer.ggml.mask_token_id"},
-};
-
-ChatSettings chat_settings_of(const GgufFile& file, const std::vector<std::string_view>& tokens) {
-  constexpr const char* kTemplate = "tokenizer.chat_template";
-  constexpr const char* kNames = "tokenizer.chat_templates";
-  ChatSettings chat;
-  if (auto text = file.find_string(kTemplate)) chat.templates.emplace("default", std::move(*text));
-  if (file.has(kNames)) {
-    for (const auto name : file.strings(kNames)) {
-      const std::string key = std::string(kTemplate) + "." + std::string(name);
-      chat.templates.emplace(name, file.string(key));
-    }
-  }
-  for (const auto& [role, key] : kRoles) {
-    const auto id = file.find_integer(key);
-    if (!id || *id < 0 || *id >= static_cast<std::int64_t>(tokens.size())) continue;
-    chat.special_tokens.emplace(role, tokens[static_cast<std::size_t>(*id)]);
-  }
-  return chat;
-}
-
 /// Every id that ends a text or a turn; EOS itself is checked where the tokenizer is built.
 std::vector<std::int64_t> eos_ids_of(const GgufFile& file, std::size_t n_tokens) {
   std::vector<std::int64_t> ids = generation_defaults_of(file).eos_token_ids;
@@ -75,7 +45,6 @@ std::unique_ptr<Tokenizer> open_byte_level(const GgufFile& file, const std::stri
   description.eos_ids = eos_ids_of(file, description.tokens.size());
   description.adds_bos = file.find_boolean("tokenizer.ggml.add_bos_token")
                              .value_or(is_llama3(description.pre_tokenizer));
-  description.chat = chat_settings_of(file, description.tokens);
   return make_bpe_tokenizer(description, where);
 }
 
@@ -92,7 +61,6 @@ std::unique_ptr<Tokenizer> open_pieces(const GgufFile& file, const std::string& 
   facts.eos_ids = eos_ids_of(file, pieces.size());
   facts.adds_bos = file.find_boolean("tokenizer.ggml.add_bos_token").value_or(true);
   facts.adds_eos = file.find_boolean("tokenizer.ggml.add_eos_token").value_or(false);
-  facts.chat = chat_settings_of(file, pieces);
   return make_spm_tokenizer(std::move(description), where);
 }
 

@@ -33,15 +33,21 @@ void read_templates(ObjectReader& reader, HfTokenizerConfig& config) {
   constexpr const char* kMember = "chat_template";
   const json::value* value = reader.find(kMember);
   if (value == nullptr || value->is_null()) return;
-  if (!value->is_array()) {
-    config.chat.templates.try_emplace("default", reader.string(kMember));
+  if (!value->is_array() && !value->is_string()) {
+    throw Error(ErrorKind::kModel, reader.where(kMember) + ": expected a string or a list, found " +
+                                       std::string(describe_type(*value)));
+  }
+  if (value->is_string()) {
+    config.chat.templates.try_emplace("default",
+                                      ChatSource{reader.string(kMember), reader.where(kMember)});
     return;
   }
   const json::array& items = value->get_array();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    ObjectReader item(items[i], reader.where(kMember) + "[" + std::to_string(i) + "]",
-                      ErrorKind::kModel);
-    config.chat.templates.try_emplace(item.string("name"), item.string("template"));
+    const std::string where = reader.where(kMember) + "[" + std::to_string(i) + "]";
+    ObjectReader item(items[i], where, ErrorKind::kModel);
+    config.chat.templates.try_emplace(item.string("name"),
+                                      ChatSource{item.string("template"), where});
   }
 }
 
@@ -116,7 +122,8 @@ HfTokenizerConfig read_hf_tokenizer_config(const std::filesystem::path& folder) 
   config.where = (folder / "tokenizer_config.json").string();
   // A file of its own goes before the member.
   if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) {
-    config.chat.templates.emplace("default", read_file(file, ErrorKind::kModel));
+    config.chat.templates.emplace("default",
+                                  ChatSource{read_file(file, ErrorKind::kModel), file.string()});
   }
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const auto file = folder / name;

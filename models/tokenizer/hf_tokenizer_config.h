@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/chat_settings.h"
 
 namespace lethe::models {
 

@@ -105,8 +105,7 @@ class Evaluator {
       case Statement::Kind::kIf:
         return choose(statement);
       case Statement::Kind::kFor:
-        loop(statement);
-        break;
+        return loop(statement);
       case Statement::Kind::kSet:
         assign(statement.target, evaluate(*statement.value));
         break;
@@ -119,8 +118,7 @@ class Evaluator {
         break;
       case Statement::Kind::kGeneration: {
         const Inner inner(*this);
-        execute(statement.body);
-        break;
+        return execute(statement.body);
       }
       case Statement::Kind::kBreak:
         return Flow::kBreak;
@@ -157,7 +155,7 @@ class Evaluator {
     return execute(statement.otherwise);
   }
 
-  void loop(const Statement& statement) {
+  Flow loop(const Statement& statement) {
     std::vector<Value> visited = elements(budget_, evaluate(*statement.value));
     if (statement.condition != nullptr) {
       std::vector<Value> kept;
@@ -181,9 +179,10 @@ class Evaluator {
       if (flow == Flow::kBreak) break;
       completed = completed || flow == Flow::kNext;
     }
-    if (completed) return;
+    if (completed) return Flow::kNext;
+    // A break or continue there is about the loop around this one.
     const Inner inner(*this);
-    execute(statement.otherwise);
+    return execute(statement.otherwise);
   }
 
   void assign(const Target& target, const Value& value) {

@@ -26,7 +26,6 @@ class PieceTokenizer : public Tokenizer {
     std::vector<std::int64_t> eos_ids;  ///< ascending
     bool adds_bos = false;
     bool adds_eos = false;
-    ChatSettings chat;
   };
 
   std::vector<std::int64_t> encode(std::string_view text, bool parse_special) const final;
@@ -41,7 +40,6 @@ class PieceTokenizer : public Tokenizer {
   std::vector<std::int64_t> eos_ids() const final { return facts_.eos_ids; }
   bool adds_bos() const final { return facts_.adds_bos; }
   std::string content_sha256() const final { return content_sha256_; }
-  const ChatSettings& chat() const final { return facts_.chat; }
 
  protected:
   /// `identity` is what decides ids beside the facts. Throws Error(kModel) naming `where` for ids

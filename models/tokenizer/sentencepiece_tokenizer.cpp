@@ -83,7 +83,6 @@ PieceTokenizer::Facts facts_of(const Processor& processor, const HfTokenizerConf
   if (facts.eos_ids.empty() && facts.eos_id) facts.eos_ids = {*facts.eos_id};
   facts.adds_bos = config.adds_bos.value_or(facts.bos_id.has_value());
   facts.adds_eos = config.adds_eos.value_or(false);
-  facts.chat = config.chat;
   return facts;
 }
 

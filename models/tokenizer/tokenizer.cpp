@@ -62,11 +62,6 @@ std::vector<std::int64_t> Tokenizer::eos_ids() const {
   return eos ? std::vector<std::int64_t>{*eos} : std::vector<std::int64_t>{};
 }
 
-const ChatSettings& Tokenizer::chat() const {
-  static const ChatSettings kNone;
-  return kNone;
-}
-
 std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
   std::error_code ignored;
   return std::filesystem::is_directory(checkpoint, ignored) ? open_folder_tokenizer(checkpoint)

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,14 +16,6 @@ namespace lethe::models {
 struct Encoding {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> type_ids;  ///< which text an id belongs to, as the checkpoint counts
-};
-
-/// What a checkpoint says about conversations.
-struct ChatSettings {
-  /// Jinja sources by name; one without a name is "default".
-  std::map<std::string, std::string> templates;
-  /// Texts of special tokens by their role ("bos_token"), as templates refer to them.
-  std::map<std::string, std::string> special_tokens;
 };
 
 /// A tokenizer of one checkpoint. Thread-safe: encode() and decode() are const and share no state.
@@ -50,8 +41,6 @@ class Tokenizer {
   virtual bool adds_bos() const = 0;
   /// SHA-256 over everything that decides ids (vocabulary, merges, pre-tokeniser, special tokens).
   virtual std::string content_sha256() const = 0;
-  /// By default none.
-  virtual const ChatSettings& chat() const;
 };
 
 /// Replaces every invalid UTF-8 sequence by U+FFFD (for printing decoded bytes).

@@ -20,7 +20,7 @@ namespace {
 class JsonTokenizer final : public Tokenizer {
  public:
   JsonTokenizer(std::string_view text, std::string_view where, const HfTokenizerConfig& config)
-      : where_(where), chat_(config.chat) {
+      : where_(where) {
     const json::value value = parse_json(text, where, ErrorKind::kModel);
     ObjectReader reader(value, where_, ErrorKind::kModel);
     const auto member = [&](std::string_view name) {
@@ -98,7 +98,6 @@ class JsonTokenizer final : public Tokenizer {
            first.ids == std::vector<std::int64_t>{*boundaries_.bos};
   }
   std::string content_sha256() const override { return content_sha256_; }
-  const ChatSettings& chat() const override { return chat_; }
 
  private:
   std::optional<std::int64_t> id_of(std::string_view token) const {
@@ -211,7 +210,6 @@ class JsonTokenizer final : public Tokenizer {
   }
 
   std::string where_;
-  ChatSettings chat_;
   std::unique_ptr<Normalizer> normalizer_;
   std::unique_ptr<WordSplitter> splitter_;
   std::unique_ptr<WordModel> model_;

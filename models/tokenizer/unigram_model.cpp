@@ -56,6 +56,11 @@ class UnigramModel final : public WordModel {
                                          (unknown == -1 ? "none" : std::to_string(unknown)));
     }
     unknown_ = static_cast<std::int32_t>(unknown);
+    if (tokens_[static_cast<std::size_t>(unknown)].empty()) {
+      throw Error(ErrorKind::kModel, reader.where("unk_id") + ": expected a token with a text, " +
+                                         "found token " + std::to_string(unknown) +
+                                         ", which is empty");
+    }
     constexpr double kUnknownPenalty = 10.0;  // SentencePiece's
     unknown_score_ = lowest - kUnknownPenalty;
   }

@@ -7,6 +7,7 @@
 #include "harness/base/seed.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/regex.h"
+#include "models/tokenizer/chat_settings.h"
 #include "models/tokenizer/tokenizer.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "tests/models/file_support.h"
@@ -92,6 +93,12 @@ TEST_CASE("a tokenizer.json that is not understood is refused by member, finding
   refused("bert", [&](auto& f) { model(f)["unk_token"] = "?!?"; }, {"unk_token", "?!?"});
   refused("unigram", [&](auto& f) { model(f)["unk_id"] = 100000; }, {"unk_id", "100000"});
   refused("unigram", [&](auto& f) { model(f)["unk_id"] = nullptr; }, {"unk_id", "none"});
+  refused("unigram",
+          [&](auto& f) {
+            model(f)["unk_id"] = 9;
+            model(f)["vocab"].as_array()[9].as_array()[0] = "";
+          },
+          {"unk_id", "token 9, which is empty"});
   refused("unigram",
           [&](auto& f) { model(f)["vocab"].as_array()[9] = model(f)["vocab"].as_array()[8]; },
           {"vocab[9]", "every token once"});
@@ -204,9 +211,10 @@ TEST_CASE("a folder says which of its files is wrong") {
   CHECK(tokenizer->bos_id() == 1);
   CHECK(tokenizer->eos_ids() == std::vector<std::int64_t>{2});
   CHECK(tokenizer->encode_with_special("", {}, false).ids == std::vector<std::int64_t>{2});
-  CHECK(tokenizer->chat().templates.at("default") == "file");
-  CHECK(tokenizer->chat().templates.at("tool_use") == "tools");
-  CHECK(tokenizer->chat().special_tokens.at("eos_token") == "</s>");
+  const auto chat = read_chat_settings(dir.path());
+  CHECK(chat.templates.at("default").text == "file");
+  CHECK(chat.templates.at("tool_use").text == "tools");
+  CHECK(chat.special_tokens.at("eos_token") == "</s>");
 }
 
 TEST_CASE("a SentencePiece model is checked, and tokens beyond it are not forgotten") {
@@ -254,7 +262,7 @@ TEST_CASE("the content hash of a folder follows what decides ids") {
   HfTokenizerConfig config;
   const std::string plain = hash(config);
   CHECK(plain == hash(config));
-  config.chat.templates["default"] = "no part of ids";
+  config.chat.templates["default"].text = "no part of ids";
   CHECK(hash(config) == plain);
   config.chat.special_tokens["bos_token"] = "<s>";
   CHECK(hash(config) != plain);
