@@ -9,8 +9,8 @@
 
 namespace lethe::models {
 
-/// Opens a GGUF file of architecture "llama". Throws Error(kModel) that names another architecture,
-/// a storage type that cannot be read, or a tensor or key with no place in the model.
+/// Opens a GGUF file of a family in gguf_families.h. Throws Error(kModel) that names another
+/// architecture, a storage type that cannot be read, or a tensor or key with no place in the model.
 std::unique_ptr<Checkpoint> open_gguf_checkpoint(const std::filesystem::path& path);
 
 }  // namespace lethe::models

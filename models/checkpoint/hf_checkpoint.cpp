@@ -88,12 +88,13 @@ FolderFiles find_files(const fs::path& folder) {
 }
 
 /// Names of a model's embedding matrix, with and without the prefix of its head's class.
-constexpr std::array<std::string_view, 7> kEmbeddings = {
+constexpr std::array<std::string_view, 8> kEmbeddings = {
     "model.embed_tokens.weight",
     "wte.weight",
     "transformer.wte.weight",
     "gpt_neox.embed_in.weight",
     "model.decoder.embed_tokens.weight",
+    "decoder.embed_tokens.weight",
     "embeddings.word_embeddings.weight",
     "bert.embeddings.word_embeddings.weight",
 };

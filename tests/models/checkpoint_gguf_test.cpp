@@ -260,9 +260,54 @@ TEST_CASE("rope scaling of a GGUF file is read, or refused by name") {
   refused(small_llama().tensor("rope_freqs.weight", {5}, {1, 1, 2, 8, 8}),
           "expected 4 divisors of frequencies, found 5");
   refused(small_llama().tensor("rope_freqs.weight", {4}, {1, 1, 0, 8}), "divisor: expected a");
-  refused(small_llama().text("llama.rope.scaling.type", "yarn"), "found 'yarn'");
+  refused(small_llama().text("llama.rope.scaling.type", "longrope"), "found 'longrope'");
+  refused(small_llama().uint32("llama.rope.dimension_count", 4), "expected the head dimension 8");
+
+  auto yarn = small_llama();
+  yarn.text("llama.rope.scaling.type", "yarn")
+      .float32("llama.rope.scaling.factor", 4.0F)
+      .uint32("llama.rope.scaling.original_context_length", 16);
+  expected.kind = RopeKind::kYarn;
+  expected.original_length = 16;
+  CHECK(open(yarn)->config().rope == expected);
   refused(linear.tensor("rope_freqs.weight", {4}, {1, 1, 2, 8}), "beside the tensor");
   refused(small_llama().uint32("split.count", 3), "one of 3 parts");
+}
+
+TEST_CASE("a GGUF file of every family has the tensors and the configuration of its folder") {
+  for (const std::string name : {"qwen2", "qwen3", "phi3", "gemma2", "gpt2", "gpt_neox",
+                                 "llama_rope_linear", "llama_rope_llama3", "llama_bias_headdim"}) {
+    INFO(name);
+    const auto gguf = open_checkpoint(test::golden("gguf/families/" + name + ".gguf"));
+    const auto folder = open_checkpoint(test::golden("tiny/" + name));
+    ModelConfig config = gguf->config();
+    ModelConfig expected = folder->config();
+    CHECK(std::abs(config.norm_eps - expected.norm_eps) < 1e-11);  // a float32 in the file
+    config.norm_eps = expected.norm_eps;
+    if (name == "gemma2") {  // see the folder's README.md
+      CHECK(config.query_pre_attn_scalar == 8);
+      config.query_pre_attn_scalar = expected.query_pre_attn_scalar;
+    }
+    if (name == "llama_rope_llama3") {
+      CHECK(config.rope.kind == RopeKind::kDivisors);
+      config.rope = expected.rope;
+    }
+    CHECK(config == expected);
+    std::size_t shared = 0;
+    for (const TensorInfo& tensor : folder->tensors()) {
+      INFO(tensor.name);
+      REQUIRE(gguf->has(tensor.name));
+      CHECK(gguf->info(tensor.name).shape == tensor.shape);
+      const auto found = values_of(*gguf, tensor.name);
+      const auto values = values_of(*folder, tensor.name);
+      // Adding 1 to a norm of Gemma and taking it away again costs a bit.
+      const float tolerance = name == "gemma2" && tensor.shape.size() == 1 ? 3e-7F : 0;
+      CHECK(std::equal(found.begin(), found.end(), values.begin(), values.end(),
+                       [&](float a, float b) { return std::abs(a - b) <= tolerance; }));
+      ++shared;
+    }
+    CHECK(shared == gguf->tensors().size());
+  }
 }
 
 TEST_CASE("vocabulary and embedding of different size are found when a GGUF file is opened") {
