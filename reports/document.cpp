@@ -115,6 +115,14 @@ std::string html_of(const Picture& block) {
          "</figcaption>\n</figure>\n";
 }
 
+std::string html_of(const Html& block) {
+  return block.source;
+}
+
+std::string markdown_of(const Html&) {
+  return "";
+}
+
 std::string markdown_of(const Heading& block) {
   return std::string(static_cast<std::size_t>(block.level), '#') + " " + block.text + "\n\n";
 }

@@ -46,7 +46,11 @@ struct Picture {
   std::string alt;
   std::string caption;
 };
-using Block = std::variant<Heading, Paragraph, Facts, Verdicts, TableBlock, Picture>;
+/// Well-formed HTML of its own, for pages alone; Markdown leaves it out.
+struct Html {
+  std::string source;
+};
+using Block = std::variant<Heading, Paragraph, Facts, Verdicts, TableBlock, Picture, Html>;
 
 struct Document {
   std::string title;

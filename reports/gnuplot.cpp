@@ -33,9 +33,15 @@ std::filesystem::path find_program(const std::string& program) {
 std::vector<std::filesystem::path> draw(const PlotFigure& figure,
                                         const std::filesystem::path& folder,
                                         const std::string& program) {
+  return draw_script(figure.name, gnuplot_script(figure), folder, program);
+}
+
+std::vector<std::filesystem::path> draw_script(const std::string& name, const std::string& content,
+                                               const std::filesystem::path& folder,
+                                               const std::string& program) {
   const std::filesystem::path gnuplot = find_program(program);
-  const std::string script = figure.name + ".gp";
-  write_file_atomically(folder / script, gnuplot_script(figure));
+  const std::string script = name + ".gp";
+  write_file_atomically(folder / script, content);
   std::string words;
   int status = -1;
   try {
@@ -50,8 +56,8 @@ std::vector<std::filesystem::path> draw(const PlotFigure& figure,
   } catch (const bp::process_error& e) {
     throw Error(ErrorKind::kConfig, "cannot start " + gnuplot.string() + ": " + e.what());
   }
-  const auto svg = folder / (figure.name + ".svg");
-  const auto png = folder / (figure.name + ".png");
+  const auto svg = folder / (name + ".svg");
+  const auto png = folder / (name + ".png");
   std::error_code ec;
   if (status != 0 || !std::filesystem::exists(svg, ec) || !std::filesystem::exists(png, ec)) {
     throw Error(ErrorKind::kInternal, "gnuplot ended with status " + std::to_string(status) +

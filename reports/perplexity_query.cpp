@@ -112,6 +112,11 @@ std::string sql_quote(std::string_view text) {
   return out + "'";
 }
 
+std::string outputs_sql(const Selection& selection) {
+  return "SELECT cell_key, sample_id, cluster, output FROM samples\nWHERE output <> '' AND " +
+         selected(selection) + "\nORDER BY cell_key, sample_id";
+}
+
 std::string perplexity_sql(const Selection& selection, const Settings& settings) {
   return "SELECT policy, budget, schedule, positions, value AS perplexity, stderr, n, clusters, "
          "tokens, status, cell_key\nFROM results\nWHERE metric = 'ppl' AND " +
@@ -175,7 +180,9 @@ std::vector<Panel> read_panels(const store::RunStore& store, const Selection& se
       unbounded.emplace_back(settings, std::move(result));
     }
   }
-  for (const auto& [settings, cell] : unbounded) {
+  for (const auto& entry : unbounded) {
+    const Settings& settings = entry.first;
+    const CellResult& cell = entry.second;
     bool placed = false;
     for (Panel& panel : panels) {
       const bool exact = panel.settings == settings;

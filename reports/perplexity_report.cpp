@@ -7,11 +7,11 @@
 
 #include "harness/base/names.h"
 #include "harness/base/text.h"
-#include "harness/base/version.h"
 #include "reports/document.h"
 #include "reports/numbers.h"
 #include "reports/perplexity_query.h"
 #include "reports/perplexity_tables.h"
+#include "reports/report_files.h"
 
 namespace lethe::reports {
 namespace {
@@ -36,7 +36,6 @@ class Writer {
         claims_(read_claims(request.data_dir / "published" / "claims-tova.json")),
         published_(read_published(request.data_dir / "published" / (claims_.published + ".json"))),
         panels_(read_panels(store, selection_)) {
-    check_formats();
     for (std::size_t i = 0; i < panels_.size(); ++i) {
       const std::string suffix = i == 0 ? "" : "-" + std::to_string(i + 1);
       Section section{.suffix = suffix,
@@ -54,71 +53,28 @@ class Writer {
   }
 
   ReportResult write() {
-    std::error_code ec;
-    fs::create_directories(request_.out_dir, ec);
-    if (ec) {
-      throw Error(ErrorKind::kStore,
-                  "cannot create the folder " + request_.out_dir.string() + ": " + ec.message());
-    }
-    if (wants("html") || wants("svg") || wants("png")) draw_figures();
+    for (const Section& section : sections_) files_.draw_figures(section.figures);
     const Document document = make_document();
-    if (wants("html")) save("index.html", to_html_page(document), true);
-    if (wants("md")) save("report.md", to_markdown(document));
-    if (wants("csv")) save_csv();
+    if (files_.wants("html")) files_.save("index.html", to_html_page(document), true);
+    if (files_.wants("md")) files_.save("report.md", to_markdown(document));
+    if (files_.wants("csv")) save_csv();
     summarise();
+    result_.files = files_.take();
     return std::move(result_);
   }
 
  private:
-  void check_formats() const {
-    static const std::vector<std::string> known{"html", "md", "csv", "svg", "png"};
-    for (const std::string& format : request_.formats) {
-      if (std::find(known.begin(), known.end(), format) == known.end()) {
-        throw unknown_name(ErrorKind::kConfig, "report format", format, known);
-      }
-    }
-  }
-
-  bool wants(std::string_view format) const {
-    const auto& formats = request_.formats;
-    return formats.empty() || std::find(formats.begin(), formats.end(), format) != formats.end();
-  }
-
-  void save(const std::string& name, const std::string& content, bool first = false) {
-    const fs::path path = request_.out_dir / name;
-    write_file_atomically(path, content);
-    result_.files.insert(first ? result_.files.begin() : result_.files.end(), path);
-  }
-
-  void draw_figures() {
-    for (const Section& section : sections_) {
-      for (const PlotFigure& figure : section.figures) {
-        for (const fs::path& path : draw(figure, request_.out_dir, request_.gnuplot)) {
-          const std::string ending = path.extension().string().substr(1);
-          // The page needs the SVG for itself; a picture nobody asked for does not stay.
-          if (ending == "svg") svg_[figure.name] = read_file(path, ErrorKind::kStore);
-          const bool asked = ending == "gp" ? wants("svg") || wants("png") : wants(ending);
-          if (asked) {
-            result_.files.push_back(path);
-          } else {
-            fs::remove(path);
-          }
-        }
-      }
-    }
-  }
-
   void save_csv() {
     std::vector<Comparisons> comparisons;
     for (std::size_t i = 0; i < sections_.size(); ++i) {
       comparisons.push_back(sections_[i].comparisons);
-      save("table" + sections_[i].suffix + ".csv",
-           to_csv(perplexity_table(panels_[i], claims_, published_)));
-      save("claims" + sections_[i].suffix + ".csv",
-           to_csv(checks_table(sections_[i].outcomes, claims_)));
+      files_.save("table" + sections_[i].suffix + ".csv",
+                  to_csv(perplexity_table(panels_[i], claims_, published_)));
+      files_.save("claims" + sections_[i].suffix + ".csv",
+                  to_csv(checks_table(sections_[i].outcomes, claims_)));
     }
-    save("perplexity.csv", to_csv(tidy_table(panels_)));
-    save("differences.csv", to_csv(tidy_differences(panels_, comparisons)));
+    files_.save("perplexity.csv", to_csv(tidy_table(panels_)));
+    files_.save("differences.csv", to_csv(tidy_differences(panels_, comparisons)));
   }
 
   std::string title() const {
@@ -143,7 +99,7 @@ class Writer {
                     std::to_string(panels_.size()) + " parts that are never mixed."});
     }
     for (std::size_t i = 0; i < panels_.size(); ++i) add_section(document, i);
-    document.footer = footer();
+    document.footer = footer_of(store_, selection_, clock_);
     return document;
   }
 
@@ -338,49 +294,14 @@ class Writer {
           " Intervals that reach far beyond the values are cut at the edge; the table has their "
           "ends.";
     }
-    const std::string file = wants("svg")   ? figure.name + ".svg"
-                             : wants("png") ? figure.name + ".png"
-                                            : "";
-    Picture picture{
-        .file = file,
-        .svg = {},
-        .alt =
-            figure.title + ", " + panel.settings.model +
+    return files_.picture(
+        figure, "plot-",
+        figure.title + ", " + panel.settings.model +
             ": one line per policy, the full cache across; the numbers stand in the tables below",
-        .caption = std::move(caption)};
-    if (const auto at = svg_.find(figure.name); at != svg_.end()) {
-      picture.svg = inline_svg(at->second, "plot-" + figure.name, figure.title, description);
-    }
-    return picture;
+        description, std::move(caption));
   }
 
   std::string database() const { return store_.path().filename().string(); }
-
-  Facts footer() const {
-    Facts facts;
-    const Version& v = version();
-    const auto rows = store_.query(provenance_sql(selection_)).rows;
-    for (const auto& row : rows) {
-      const auto text = [&](std::size_t i) {
-        return row[i].is_string() ? std::string(row[i].as_string()) : json::serialize(row[i]);
-      };
-      facts.items.push_back(
-          {"Measured by", "lethe " + text(0) + ", commit " + text(1).substr(0, 12) +
-                              (row[2].as_int64() ? " (with local changes)" : "") + ", " + text(3) +
-                              ", " + text(4) + ", LibTorch " + text(5) + ", " + text(6) + ", " +
-                              text(7) + ", " + text(8) +
-                              (row[8].as_int64() == 1 ? " thread" : " threads")});
-    }
-    if (rows.empty()) facts.items.push_back({"Measured by", "nothing was measured yet"});
-    const auto schema = store_.query("PRAGMA user_version").rows.at(0).at(0).as_int64();
-    facts.items.push_back(
-        {"Database", "`" + database() + "`, schema version " + std::to_string(schema)});
-    facts.items.push_back({"Written by", "lethe " + v.version + ", commit " +
-                                             v.git_commit.substr(0, 12) +
-                                             (v.git_dirty ? " (with local changes)" : "")});
-    facts.items.push_back({"Date", utc_text(clock_.unix_ms())});
-    return facts;
-  }
 
   void summarise() {
     for (std::size_t i = 0; i < panels_.size(); ++i) {
@@ -410,7 +331,7 @@ class Writer {
   PublishedTable published_;
   std::vector<Panel> panels_;
   std::vector<Section> sections_;
-  std::map<std::string, std::string> svg_;
+  ReportFiles files_{request_};
   ReportResult result_;
 };
 

@@ -173,7 +173,8 @@ std::string data_blocks(const PlotFigure& figure) {
     const PlotPanel& panel = figure.panels[p];
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const double middle = (static_cast<double>(panel.series.size()) - 1) / 2;
-      const double offset = panel.hollow ? 0 : 0.07 * (static_cast<double>(s) - middle);
+      const double offset =
+          panel.hollow || panel.linear_x ? 0 : 0.07 * (static_cast<double>(s) - middle);
       out += block_name(p, s) + " << EOD\n";
       for (const PlotPoint& point : panel.series[s].points) {
         out += number(point.x * std::exp2(offset)) + " " + number(point.y) + " " +
@@ -255,8 +256,11 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   const Range y = main_range(panel, threshold);
   const std::string title =
       "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
-  std::string out =
-      "set xrange [" + number(budgets.front() / 1.25) + ":" + number(budgets.back() * 1.25) + "]\n";
+  std::string out = panel.linear_x
+                        ? "unset logscale x\nset xrange [" + number(budgets.front() - 0.5) + ":" +
+                              number(budgets.back() + 0.5) + "]\n"
+                        : "set logscale x 2\nset xrange [" + number(budgets.front() / 1.25) + ":" +
+                              number(budgets.back() * 1.25) + "]\n";
   if (threshold) {
     const Range strip = strip_range(panel, *threshold, y.high);
     const double strip_bottom = main_top + kStripGap;
@@ -274,7 +278,8 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   }
   out += screen_margins(left, right, kBottom, main_top);
   out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics autofreq\n";
-  out += "set xtics nomirror out scale 0.6 " + tick_list(budgets) + " textcolor rgb " +
+  out += "set xtics nomirror out scale 0.6 " +
+         (panel.linear_x ? std::string("autofreq") : tick_list(budgets)) + " textcolor rgb " +
          quoted(kInk) + "\n";
   out +=
       "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";

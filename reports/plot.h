@@ -32,15 +32,17 @@ struct PlotLevel {
   std::optional<double> high;
 };
 
-/// One pair of axes: x in powers of two, y linear. Series that leave the others far behind send
-/// their high part to a strip with its own logarithmic axis above, so that neither hides the other.
+/// One pair of axes: x in powers of two (or linear), y linear. Series that leave the others far
+/// behind send their high part to a strip with its own logarithmic axis above, so that neither
+/// hides the other.
 struct PlotPanel {
   std::string title;
   std::string x_label;
   std::string y_label;
   std::vector<PlotSeries> series;
   std::optional<PlotLevel> level;
-  bool hollow = false;  ///< published values: hollow marks, dashed lines
+  bool hollow = false;    ///< published values: hollow marks, dashed lines
+  bool linear_x = false;  ///< x in whole numbers with even steps instead
 };
 
 /// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.
@@ -65,6 +67,11 @@ std::string gnuplot_script(const PlotFigure& figure);
 std::vector<std::filesystem::path> draw(const PlotFigure& figure,
                                         const std::filesystem::path& folder,
                                         const std::string& program = "gnuplot");
+
+/// The same for any script that writes <name>.svg and <name>.png.
+std::vector<std::filesystem::path> draw_script(const std::string& name, const std::string& script,
+                                               const std::filesystem::path& folder,
+                                               const std::string& program = "gnuplot");
 
 /// A gnuplot SVG made fit to stand inside a page: no prolog, ids prefixed with `id`, a title and
 /// description for screen readers, and the page's text colour instead of black on white.

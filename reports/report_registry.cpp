@@ -2,6 +2,8 @@
 #include "reports/report_registry.h"
 
 #include "harness/base/names.h"
+#include "reports/perplexity_report.h"
+#include "reports/retention_report.h"
 
 namespace lethe::reports {
 
@@ -11,6 +13,10 @@ const std::vector<ReportInfo>& all_reports() {
        "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
        "claims",
        write_perplexity_report},
+      {"retention",
+       "what a policy keeps: recency, first tokens, parts of speech and explicit sinks, beside "
+       "section 7.3 and Table 5 of the TOVA paper",
+       write_retention_report},
   };
   return reports;
 }

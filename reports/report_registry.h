@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "reports/perplexity_report.h"
+#include "harness/base/clock.h"
+#include "harness/store/run_store.h"
+#include "reports/report.h"
 
 namespace lethe::reports {
 

@@ -28,7 +28,10 @@ Pg19Options Pg19Options::parse(const json::object& object, const std::filesystem
 }
 
 Pg19Task::Pg19Task(const Pg19Options& options, std::int64_t length)
-    : WindowTask("pg19", options.window, length, book_streams(options)) {}
+    : Pg19Task("pg19", options, length) {}
+
+Pg19Task::Pg19Task(std::string name, const Pg19Options& options, std::int64_t length)
+    : WindowTask(std::move(name), options.window, length, book_streams(options)) {}
 
 json::object Pg19Task::identity() const {
   json::object out = window_identity();

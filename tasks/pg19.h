@@ -40,6 +40,10 @@ class Pg19Task : public WindowTask {
   Pg19Task(const Pg19Options& options, std::int64_t length);
 
   json::object identity() const override;
+
+ protected:
+  /// For tasks over the same windows under another name.
+  Pg19Task(std::string name, const Pg19Options& options, std::int64_t length);
 };
 
 }  // namespace lethe::tasks

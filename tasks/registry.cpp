@@ -5,6 +5,7 @@
 #include "harness/base/names.h"
 #include "tasks/continuation.h"
 #include "tasks/pg19.h"
+#include "tasks/retention.h"
 #include "tasks/text.h"
 
 namespace lethe::tasks {
@@ -41,37 +42,50 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   if (name == "continuation") {
     return std::make_unique<ContinuationTask>(ContinuationOptions::parse(options, root), length);
   }
+  if (name == "retention") {
+    return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
+  }
   std::vector<std::string> known;
   for (const auto& task : list_tasks()) known.push_back(task.name);
   throw unknown_name(ErrorKind::kConfig, "task", name, known);
 }
 
 std::vector<NamedInfo> list_tasks() {
-  return {{"continuation",
-           "books continued under a cache budget: the text, and how fast it came",
-           "tasks/continuation.h",
-           {"new: tokens generated at the end of a window, greedily (default 64); the rest of the "
-            "length is the prompt",
-            "lanes: samples generated in step (default 8)",
-            "books, data, windows, stride, start, bos, tail: as in pg19"}},
-          {"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
-           with_windows({"books: list of ids, or \"all\" (default)",
-                         "data: folder of <id>.txt (default data/samples/pg19)"},
-                        "book")},
-          {"text", "perplexity of windows of one stream of texts, up to 2,097,152 tokens each",
-           "tasks/text.h; concatenated books as in arXiv 2309.17453",
-           with_windows({"files: list of texts, in the order of the stream; or books:",
-                         "data: folder of <id>.txt, or a list of folders (default: "
-                         "data/samples/pg19, data/samples/pg19-stream)",
-                         "books: list of ids, or \"all\" (default), folder by folder"},
-                        "stream")}};
+  return {
+      {"continuation",
+       "books continued under a cache budget: the text, and how fast it came",
+       "tasks/continuation.h",
+       {"new: tokens generated at the end of a window, greedily (default 64); the rest of the "
+        "length is the prompt",
+        "lanes: samples generated in step (default 8)",
+        "books, data, windows, stride, start, bos, tail: as in pg19"}},
+      {"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
+       with_windows({"books: list of ids, or \"all\" (default)",
+                     "data: folder of <id>.txt (default data/samples/pg19)"},
+                    "book")},
+      {"retention",
+       "which tokens a policy keeps and for how long, with the perplexity of the same windows",
+       "arXiv 2401.06104, section 7.3, appendices G and H",
+       {"tags: folder of <id>.tsv, tags of words, such as data/samples/pg19-tags (default: none)",
+        "books, data, windows, stride, start, bos, tail, prompt: as in pg19"}},
+      {"text", "perplexity of windows of one stream of texts, up to 2,097,152 tokens each",
+       "tasks/text.h; concatenated books as in arXiv 2309.17453",
+       with_windows({"files: list of texts, in the order of the stream; or books:",
+                     "data: folder of <id>.txt, or a list of folders (default: "
+                     "data/samples/pg19, data/samples/pg19-stream)",
+                     "books: list of ids, or \"all\" (default), folder by folder"},
+                    "stream")}};
 }
 
 std::vector<NamedInfo> list_metrics() {
   const std::string where = "tasks/metrics/perplexity.h; column metric of the view results";
   return {{"mean_nll", "sum of NLL / number of predicted tokens, nats per model token", where, {}},
           {"ppl", "token average: exp(mean_nll), a long book weighs more", where, {}},
-          {"ppl_book", "book average: mean of the books' own perplexities", where, {}}};
+          {"ppl_book", "book average: mean of the books' own perplexities", where, {}},
+          {"score",
+           "the task's own; retention: share of the kept tokens that are among the newest",
+           "tasks/metrics/retention.h; column metric of the view results",
+           {}}};
 }
 
 }  // namespace lethe::tasks

@@ -34,7 +34,8 @@ struct RunSettings {
 
 /// What one sample gave. Field meanings as in harness/store/records.h.
 struct SampleOutcome {
-  std::string output;           ///< generated text
+  std::string output;           ///< generated text, or what the task found, as JSON
+  std::optional<double> score;  ///< of the task's own metric
   std::int64_t new_tokens = 0;  ///< generated; 0: the task generates nothing
   double prefill_seconds = 0;   ///< until the first new token
   double decode_seconds = 0;    ///< of the steps it took part in

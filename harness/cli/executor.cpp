@@ -121,6 +121,7 @@ store::SampleRecord make_record(const runner::JobSample& sample,
   record.peak_bytes = outcome.peak_kv_bytes;
   record.seconds = outcome.seconds;
   record.output = outcome.output;
+  record.score = outcome.score;
   const auto computed = static_cast<double>(outcome.tokens_in - outcome.shared_tokens);
   const bool generated = outcome.new_tokens > 0;
   const double prefill = generated ? outcome.prefill_seconds : outcome.seconds;

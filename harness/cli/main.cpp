@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
                                       manifest_command(),
                                       engine_command(generate_spec()),
                                       engine_command(trace_spec()),
+                                      analyze_command(),
                                       bench_command(),
                                       tokenize_command(),
                                       list_command(),

@@ -7,6 +7,7 @@
 namespace lethe::cli {
 
 // lethe
+Command analyze_command();
 /// `bench harness` here, every other benchmark in lethe-engine.
 Command bench_command();
 Command export_command();

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a report, in the formats that were asked for.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/clock.h"
+#include "harness/store/run_store.h"
+#include "reports/document.h"
+#include "reports/perplexity_query.h"
+#include "reports/plot.h"
+#include "reports/report.h"
+
+namespace lethe::reports {
+
+/// Writes into the folder of a request and remembers what was written.
+class ReportFiles {
+ public:
+  /// Throws Error(kConfig) for an unknown format, Error(kStore) when the folder cannot be made.
+  explicit ReportFiles(const ReportRequest& request);
+
+  bool wants(std::string_view format) const;
+  bool wants_pictures() const { return wants("html") || wants("svg") || wants("png"); }
+  /// `first`: before all others in the list of files.
+  void save(const std::string& name, const std::string& content, bool first = false);
+  /// Draws figures where some format needs them; keeps the files that were asked for.
+  void draw_figures(const std::vector<PlotFigure>& figures);
+  /// A drawn figure for a document: `alt` instead of it, `description` for screen readers.
+  Picture picture(const PlotFigure& figure, const std::string& id_prefix, std::string alt,
+                  const std::string& description, std::string caption) const;
+
+  std::vector<std::filesystem::path> take() { return std::move(files_); }
+
+ private:
+  const ReportRequest& request_;
+  std::vector<std::filesystem::path> files_;
+  std::map<std::string, std::string> svg_;
+};
+
+/// Who measured the cells of a report and who wrote it.
+Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock);
+
+}  // namespace lethe::reports

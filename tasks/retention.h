@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tokens a policy keeps, and how long (TOVA, arXiv 2401.06104, section 7.3).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "tasks/pg19.h"
+
+namespace lethe::tasks {
+
+struct RetentionOptions {
+  Pg19Options text;
+  std::filesystem::path tags;  ///< folder of <book>.tsv (see word_tags.h); empty: no tags
+
+  /// Members of Pg19Options and "tags". Throws Error(kConfig) that names the member.
+  static RetentionOptions parse(const json::object& options, const std::filesystem::path& root);
+};
+
+/// Windows of PG-19 books as in pg19, scored as there; the output of a sample is JSON:
+///   recency_share   of the kept tokens, mean over layers (or KV heads); null where nothing left
+///   mean_lifetime   in steps, over tokens and layers
+///   layers          the recency share of every layer
+///   first           mean lifetime of the tokens at positions 0 to 24, over layers
+///   tags            by tag: how many tokens, and their mean lifetime over tokens and layers
+/// The score is the recency share. A sample that is resumed begins anew: what left before would not
+/// be seen.
+class RetentionTask final : public Pg19Task {
+ public:
+  static constexpr int kVersion = 1;
+  static constexpr std::int64_t kFirstPositions = 25;  // Figure 9
+
+  /// Throws as Pg19Task, and Error(kData) for a missing or damaged file of tags.
+  RetentionTask(const RetentionOptions& options, std::int64_t length);
+
+  json::object identity() const override;
+  SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
+                    const models::Model& model, const RunSettings& settings) const override;
+
+ private:
+  std::vector<std::string> tags_of(const std::string& sample_id,
+                                   std::span<const std::int64_t> tokens,
+                                   const models::Tokenizer& tokenizer) const;
+
+  std::filesystem::path tags_;
+  std::map<std::string, std::string> tag_hashes_;  ///< by book
+};
+
+}  // namespace lethe::tasks

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a policy keeps: the task retention with its report, and lethe analyze on a trace.
+#include <filesystem>
+
+#include "harness/base/json.h"
+#include "harness/base/text.h"
+#include "tests/cli/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+
+namespace lethe::test {
+namespace {
+
+TEST_CASE("under Window tokens live as long as the closed form says", "[cli][integration]") {
+  const TempDir folder;
+  const auto run = shell(
+      "lethe run tova-analysis --db r.db --set lengths=64 --set budgets=16 --set "
+      "policies=tova,tova:sinks=1,window && lethe report retention --db r.db --out out && lethe "
+      "query --db r.db --format json \"SELECT policy, output, score FROM samples WHERE sample_id = "
+      "'860/0'\"",
+      folder.path());
+  CAPTURE(run.err, run.out);
+  REQUIRE(run.code == 0);
+  const json::array rows =
+      parse_json(run.out.substr(run.out.find("\n[") + 1), "rows", ErrorKind::kData).as_array();
+  REQUIRE(rows.size() == 3);
+  for (const auto& row : rows) {
+    const json::value output =
+        parse_json(std::string(row.at("output").as_string()), "output", ErrorKind::kData);
+    const bool window = row.at("policy").as_string() == "window";
+    // (1/T) sum of min(t, k + 1), whatever the policy.
+    CHECK(output.at("mean_lifetime").to_number<double>() == Approx((17 * 18 / 2 + 47 * 17) / 64.0));
+    CHECK((row.at("score").to_number<double>() == 1) == window);
+    CHECK(output.at("layers").as_array().size() == 30);
+    CHECK(output.at("first").as_array().size() == 25);
+    CHECK(output.at("tags").as_object().contains("NNP"));
+    for (const auto& steps : output.at("first").as_array()) {
+      if (window) CHECK(steps.to_number<double>() == 17);
+    }
+  }
+  const std::string page = read_text_file(folder / "out" / "index.html");
+  for (const char* part : {"are recent", "tova:sinks=1", "plot-first-positions", "newline"}) {
+    CHECK_THAT(page, Catch::Contains(part));
+  }
+}
+
+TEST_CASE("a trace becomes a coloured text, maps and lifetimes", "[cli][integration]") {
+  const TempDir folder;
+  const std::string book = (source_dir() / "data/samples/pg19/860.txt").string();
+  const std::string tags = (source_dir() / "data/samples/pg19-tags/860.tsv").string();
+  const auto outcome = shell("lethe trace --model smollm2-135m --text " + book +
+                                 " --limit 120 --policy window --budget 24 --out t.jsonl && "
+                                 "lethe analyze t.jsonl --tags " +
+                                 tags + " --json --layers 0,29",
+                             folder.path());
+  CAPTURE(outcome.err, outcome.out);
+  REQUIRE(outcome.code == 0);
+  const json::value found = parse_json(outcome.out, "analyze", ErrorKind::kData);
+  CHECK(found.at("places").to_number<int>() == 30);
+  CHECK(found.at("recency_share").to_number<double>() == 1);
+  CHECK(found.at("mean_lifetime").to_number<double>() == Approx((25 * 26 / 2 + 95 * 25) / 120.0));
+  const std::string csv = read_text_file(folder / "analysis" / "lifetimes.csv");
+  CHECK_THAT(csv, Catch::Contains("\n40,") && Catch::Contains(",25.00,"));
+  const std::string page = read_text_file(folder / "analysis" / "index.html");
+  CHECK_THAT(page, Catch::Contains("Margaret") && Catch::Contains("kept-data") &&
+                       Catch::Contains("layer 29"));
+  for (const char* name : {"kept-map.svg", "kept-map.png"}) {
+    CHECK(std::filesystem::file_size(folder / "analysis" / name) > 1000);
+  }
+}
+
+TEST_CASE("what is no whole trace is refused with its line", "[cli][fault]") {
+  const TempDir folder;
+  const auto refused = [&](const std::string& content, const std::string& what) {
+    write_file_atomically(folder / "t.jsonl", content);
+    const auto outcome = shell("lethe analyze t.jsonl", folder.path());
+    CAPTURE(content, outcome.err);
+    CHECK(outcome.code == 2);
+    CHECK_THAT(outcome.err, Catch::Contains(what));
+    CHECK_FALSE(std::filesystem::exists(folder / "analysis"));
+  };
+  const std::string head = R"({"type":"header","model":"smollm2-135m","tokens":2})";
+  const std::string token = R"({"type":"token","i":0,"id":5,"nll":1.5})";
+  refused("", "expected a whole trace");
+  refused(token + "\n", "line 1: expected the header");
+  refused(head + "\n" + token + "\n", "found 1 tokens");
+  refused(head + "\n{\"type\":\"evict\",\"i\":1,\"layer\":0,\"head\":null,\"position\":7}\n",
+          "line 2");
+  refused(head + "\n{\"type\":\"dance\"}\n", "found type 'dance'");
+  refused("{\n", "line 1");
+  CHECK(shell("lethe analyze none.jsonl", folder.path()).code == 2);
+}
+
+}  // namespace
+}  // namespace lethe::test
