@@ -110,8 +110,16 @@ std::vector<PolicyInfo> Registry::list() const {
   return infos;
 }
 
-const Registry& builtin_registry() {
-  static const Registry kRegistry = [] {
+bool Registry::knows(const std::string& name) const {
+  return entries_.contains(name) || aliases_.contains(name) || refusals_.contains(name);
+}
+
+const Registry& known_policies() {
+  return mutable_registry();
+}
+
+Registry& mutable_registry() {
+  static Registry all = [] {
     Registry registry;
     register_full(registry);
     register_random(registry);
@@ -130,7 +138,7 @@ const Registry& builtin_registry() {
                          "place in the cache); give both");
     return registry;
   }();
-  return kRegistry;
+  return all;
 }
 
 }  // namespace lethe::policies

@@ -23,6 +23,7 @@ struct PolicyPlan {
   /// What the layer keeps of a budget of `budget` tokens a layer on average; null: every layer
   /// the same.
   std::function<std::int64_t(const LayerContext&, std::int64_t budget)> layer_budget;
+  std::string plugin_sha256;  ///< of the library that it comes from; "" for a policy of our own
 };
 
 /// One entry of `lethe list policies`.
@@ -46,6 +47,8 @@ class Registry {
   /// unknown names (with a suggestion) and bad options.
   PolicyPlan resolve(std::string_view text) const;
   std::vector<PolicyInfo> list() const;
+  /// Whether a policy, alias or refusal has this name.
+  bool knows(const std::string& name) const;
   const std::map<std::string, std::string>& aliases() const { return aliases_; }
 
  private:
@@ -67,7 +70,9 @@ void check_budget(const PolicyPlan& policy, std::optional<std::int64_t> budget);
 std::int64_t budget_in_layer(const PolicyPlan& policy, const LayerContext& layer,
                              std::int64_t budget);
 
-/// All built-in policies.
-const Registry& builtin_registry();
+/// All built-in policies, and those of plugins loaded so far (plugin/plugin.h).
+const Registry& known_policies();
+/// The same, for load_plugin().
+Registry& mutable_registry();
 
 }  // namespace lethe::policies

@@ -102,7 +102,7 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
     const std::size_t some = std::min(kWarmUpPrompt, prompt.size());
     warm_up.prompt.assign(prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(some));
     warm_up.max_new = kWarmUpTokens;
-    const auto full = policies::builtin_registry().resolve("full");
+    const auto full = policies::known_policies().resolve("full");
     warm_up.policy = &full;
     models::GenerateOptions unshared = options;
     unshared.prefixes = nullptr;

@@ -105,8 +105,8 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
 }
 
 grid::PolicyEntry Catalogue::policy(const std::string& text) {
-  const auto plan = policies::builtin_registry().resolve(text);
-  return {plan.text, plan.traits.takes_budget};
+  const auto plan = policies::known_policies().resolve(text);
+  return {plan.text, plan.traits.takes_budget, plan.plugin_sha256};
 }
 
 std::string Catalogue::schedule(const std::string& text) {
@@ -118,7 +118,7 @@ std::string Catalogue::positions(const std::string& text) {
 }
 
 void Catalogue::check(const grid::Setting& setting) {
-  const auto policy = policies::builtin_registry().resolve(setting.policy);
+  const auto policy = policies::known_policies().resolve(setting.policy);
   auto schedule = policies::Schedule::parse(setting.schedule);
   schedule.prompt = setting.prompt;
   policies::check_setting(policy, setting.budget, schedule, setting.length);

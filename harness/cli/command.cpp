@@ -14,6 +14,7 @@
 #include "harness/base/error.h"
 #include "harness/base/names.h"
 #include "harness/base/version.h"
+#include "policies/plugin/plugin.h"
 
 namespace lethe::cli {
 
@@ -113,7 +114,9 @@ int dispatch(const std::vector<Command>& commands, std::vector<std::string> word
   }
   try {
     if (command.forward) return command.forward(words);
-    return command.run(parse_options(command.spec.options, command.spec.arguments, words));
+    const Options options = parse_options(command.spec.options, command.spec.arguments, words);
+    for (const auto& file : options.all("plugin")) policies::load_plugin(file);
+    return command.run(options);
   } catch (Error& error) {
     if (error.kind() == ErrorKind::kUsage) {
       throw Error(ErrorKind::kUsage,

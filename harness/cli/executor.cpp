@@ -149,7 +149,13 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
   for (const auto& sample : the_task.samples(the_tokenizer)) hashes[sample.id] = sample.hash;
 
   tasks::RunSettings settings;
-  settings.policy = policies::builtin_registry().resolve(inputs.string("policy"));
+  settings.policy = policies::known_policies().resolve(inputs.string("policy"));
+  if (inputs.string("plugin_sha256", "") != settings.policy.plugin_sha256) {
+    throw Error(ErrorKind::kPolicy,
+                "policy '" + settings.policy.text +
+                    "': its plugin is not the one that the plan was made with; it was built anew "
+                    "while the run went on: run again");
+  }
   if (!inputs.at("budget").is_null()) settings.budget = inputs.integer("budget");
   settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
   settings.evaluate.schedule = policies::Schedule::parse(inputs.string("schedule"));

@@ -13,6 +13,10 @@
 
 namespace lethe::cli {
 
+OptionSpec plugin_option() {
+  return {"plugin", "FILE", "a library with an eviction policy; may be given more than once", true};
+}
+
 namespace {
 
 namespace po = boost::program_options;

@@ -19,6 +19,10 @@ struct OptionSpec {
   bool repeats = false;  ///< may be given more than once
 };
 
+/// --plugin FILE, for every command that names policies. What it names is loaded before the command
+/// runs.
+OptionSpec plugin_option();
+
 /// A positional argument.
 struct ArgumentSpec {
   std::string name;  ///< "SUITE"

@@ -17,6 +17,7 @@
 #include "harness/cli/catalogue.h"
 #include "harness/cli/root.h"
 #include "harness/runner/progress.h"
+#include "policies/plugin/plugin.h"
 
 namespace lethe::cli {
 
@@ -97,6 +98,7 @@ LoadedSuite load_suite(const std::string& given, const std::vector<std::string>&
                        const std::string& device_kind) {
   LoadedSuite loaded;
   loaded.suite = grid::read_suite(suite_path(given), parse_overrides(set), suites_folder());
+  for (const auto& plugin : loaded.suite.plugins) policies::load_plugin(plugin);
   Catalogue catalogue;
   loaded.cells = grid::expand(loaded.suite, catalogue, device_kind);
   return loaded;
@@ -114,7 +116,8 @@ std::vector<OptionSpec> execution_options() {
       {"after-oom", "WHAT", "skip (default) or try larger cells of a line that ran out of memory"},
       {"save-every", "S", "how often a long sample saves its state (default 60; 0: never)"},
       {"retries", "N", "tries again after a worker died or hung (default 2)"},
-      {"events", "FILE", "append what happens as JSON lines"}};
+      {"events", "FILE", "append what happens as JSON lines"},
+      plugin_option()};
 }
 
 WorkerShare worker_share(const Options& options) {
@@ -138,6 +141,9 @@ runner::RunReport execute(const LoadedSuite& loaded, const fs::path& database,
   auto store = store::RunStore::open(database, store::OpenMode::kReadWriteCreate);
   runner::RunOptions run;
   run.worker_command = {engine_program().string(), "worker", "--threads", std::to_string(threads)};
+  for (const auto& plugin : policies::loaded_plugins()) {
+    run.worker_command.insert(run.worker_command.end(), {"--plugin", plugin.path.string()});
+  }
   prepare_engine_environment();
   run.workers = workers;
   run.share_memory = true;

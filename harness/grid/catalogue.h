@@ -27,6 +27,7 @@ struct ModelEntry {
 struct PolicyEntry {
   std::string text;  ///< canonical specification
   bool takes_budget = true;
+  std::string plugin_sha256 = {};  ///< of the library it comes from: part of the key; "" for none
 };
 
 /// One sample of a task at one length.

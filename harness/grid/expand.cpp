@@ -121,14 +121,16 @@ class Expansion {
     group_.length = length;
     group_.task_options = Shared<json::object>(options);
     group_.model_path = Shared<std::string>(model.path);
-    common_ = std::make_shared<const CellInputs::Common>(
-        json::object{{"task", {{"name", task.name}, {"identity", std::move(task.identity)}}},
-                     {"model", model.identity},
-                     {"samples", samples_digest(task.samples)},
-                     {"length", length},
-                     {"device_kind", device_kind_},
-                     {"rope_angles", float32_angles_hold(length) ? "hf32" : "f64"},
-                     {"engine_version", kEngineVersion}});
+    json::object common = {{"task", {{"name", task.name}, {"identity", std::move(task.identity)}}},
+                           {"model", model.identity},
+                           {"samples", samples_digest(task.samples)},
+                           {"length", length},
+                           {"device_kind", device_kind_},
+                           {"rope_angles", float32_angles_hold(length) ? "hf32" : "f64"},
+                           {"engine_version", kEngineVersion}};
+    common_.clear();
+    common_[""] = std::make_shared<const CellInputs::Common>(common);
+    group_members_ = std::move(common);
     group_.samples = Shared<std::vector<SampleEntry>>(std::move(task.samples));
   }
 
@@ -150,7 +152,7 @@ class Expansion {
     cell.seed = axes_.numbers(Axis::kSeeds)[at(point, Axis::kSeeds)];
     check(cell, point);
     cell.inputs = CellInputs(
-        common_,
+        common_of(axes_.policies()[at(point, Axis::kPolicies)].plugin_sha256),
         {has_budget ? std::string_view(canonical_[0][at(point, Axis::kBudgets)]) : "null",
          canonical_[1][at(point, Axis::kDtypes)], canonical_[2][at(point, Axis::kKvDtypes)],
          canonical_[3][at(point, Axis::kPolicies)], canonical_[4][at(point, Axis::kPositions)],
@@ -164,6 +166,17 @@ class Expansion {
     // apart from itself.
     cells_.push_back(std::move(cell));
     if (!keys_.insert(cells_.back().key).second) cells_.pop_back();
+  }
+
+  /// The members that cells of one plugin's policies have in common; "": of policies of our own.
+  const std::shared_ptr<const CellInputs::Common>& common_of(const std::string& plugin_sha256) {
+    auto& common = common_[plugin_sha256];
+    if (!common) {
+      json::object members = group_members_;
+      members["plugin_sha256"] = plugin_sha256;
+      common = std::make_shared<const CellInputs::Common>(std::move(members));
+    }
+    return common;
   }
 
   /// Asks the catalogue about every setting once. Tasks and seeds make no difference to it.
@@ -206,7 +219,8 @@ class Expansion {
   std::array<std::vector<std::string>, CellInputs::kOwn.size()> canonical_;
   std::optional<Point> group_point_;
   Cell group_;
-  std::shared_ptr<const CellInputs::Common> common_;
+  json::object group_members_;  ///< that the group's cells have in common
+  std::map<std::string, std::shared_ptr<const CellInputs::Common>> common_;  ///< by plugin
   std::int64_t prompt_ = 0;  ///< of the group's task
   bool generates_ = false;   ///< likewise
   std::set<std::tuple<std::size_t, std::size_t, int, std::size_t, std::size_t, std::size_t,

@@ -125,7 +125,8 @@ class Reader {
   void apply(const json::value& root, const fs::path& path) {
     ObjectReader reader(root, path.string(), ErrorKind::kConfig);
     for (const auto name : kAxisNames) reader.find(name);
-    for (const char* name : {"include", "name", "title", "report", "overrides", "exclude"}) {
+    for (const char* name :
+         {"include", "name", "title", "report", "plugins", "overrides", "exclude"}) {
       reader.find(name);
     }
     reader.finish();
@@ -137,6 +138,7 @@ class Reader {
     }
     suite_.title = reader.string("title", suite_.title);
     suite_.report = reader.string("report", suite_.report);
+    if (reader.has("plugins")) suite_.plugins = read_plugins(reader, path);
     for (std::size_t i = 0; i < kAxes; ++i) {
       const auto axis = static_cast<Axis>(i);
       const auto name = axis_name(axis);
@@ -148,6 +150,19 @@ class Reader {
     if (reader.has("exclude")) {
       suite_.exclude = read_exclusions(reader.array("exclude"), reader.where("exclude"));
     }
+  }
+
+  static std::vector<fs::path> read_plugins(ObjectReader& reader, const fs::path& from) {
+    std::vector<fs::path> plugins;
+    for (const json::value& item : reader.array("plugins")) {
+      if (!item.is_string() || item.get_string().empty()) {
+        bad(reader.where("plugins"),
+            "expected paths of libraries, found " + std::string(describe_type(item)));
+      }
+      plugins.push_back(
+          fs::absolute(from.parent_path() / std::string(item.get_string())).lexically_normal());
+    }
+    return plugins;
   }
 
   void include(const json::array& items, const fs::path& from, const std::string& where) {

@@ -42,6 +42,7 @@ struct Exclusion {
 /// {
 ///   "include": ["base.json"],
 ///   "name": "quick", "title": "…", "report": "perplexity",
+///   "plugins": ["build/libmine.so"],   (relative to the file that names them)
 ///   "models": ["smollm2-135m"], "tasks": [{"name": "pg19", "books": [...], "windows": 1}],
 ///   "policies": ["full", "window", "window:sinks=4", "h2o", "tova"],
 ///   "budgets": ["128..2048*2"], "lengths": [2048], "schedules": ["exact"],
@@ -53,6 +54,7 @@ struct Suite : Axes {
   std::string name;
   std::string title;
   std::string report;  ///< which report `reproduce` writes from it; "" for none
+  std::vector<std::filesystem::path> plugins;  ///< libraries of policies, absolute
   std::vector<AxisOverride> overrides;
   std::vector<Exclusion> exclude;
   /// Axes came from the command line, so that overrides and exclusions may have nothing left to

@@ -59,7 +59,7 @@ struct DropsLargest final : policies::EvictionPolicy {
 void check_policies(const models::LoadOptions& where, int rounds) {
   RandomStream random(41);
   for (const std::string& policy : every_policy()) {
-    const auto traits = policies::builtin_registry().resolve(policy).traits;
+    const auto traits = policies::known_policies().resolve(policy).traits;
     for (int round = 0; round < rounds; ++round) {
       const std::string shape = kShapes[random.below(kShapes.size())];
       const auto ids = random_ids(6 + static_cast<std::int64_t>(random.below(90)), random.next());
@@ -133,7 +133,7 @@ void check_prefixes(const models::LoadOptions& where) {
     CAPTURE(policy);
     check_same(a, b, kTolerance);
     if (alone.schedule.kind == policies::Schedule::Kind::kExact &&
-        policies::builtin_registry().resolve(policy).traits.fixed_size) {
+        policies::known_policies().resolve(policy).traits.fixed_size) {
       CHECK(b.result.shared_tokens == 128);
     }
   }
@@ -144,7 +144,7 @@ void check_resume(const models::LoadOptions& where) {
   RandomStream random(49);
   const auto& model = tiny_model("llama_gqa_tied", DType::kFloat64, where);
   for (const std::string& policy : every_policy()) {
-    if (policies::builtin_registry().resolve(policy).traits.reads_whole_text) continue;
+    if (policies::known_policies().resolve(policy).traits.reads_whole_text) continue;
     CAPTURE(policy);
     models::EvaluateOptions options;
     options.budget = 24;
@@ -171,7 +171,7 @@ void check_peaked_scores(const models::LoadOptions& where) {
   const Peaked peaked(*plain);
   const auto host = models::load_model(peaked, DType::kFloat64),
              other = models::load_model(peaked, DType::kFloat64, {}, where);
-  auto plan = policies::builtin_registry().resolve("tova");
+  auto plan = policies::known_policies().resolve("tova");
   plan.make = [](const policies::LayerContext&) { return std::make_unique<DropsLargest>(); };
   for (const auto scope : {policies::Scope::kLayer, policies::Scope::kKvHead}) {
     plan.traits.scope = scope;

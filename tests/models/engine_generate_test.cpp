@@ -47,7 +47,7 @@ const policies::PolicyPlan& plan_of(const std::string& policy) {
   static std::map<std::string, policies::PolicyPlan> plans;
   const auto found = plans.find(policy);
   if (found != plans.end()) return found->second;
-  return plans.emplace(policy, policies::builtin_registry().resolve(policy)).first->second;
+  return plans.emplace(policy, policies::known_policies().resolve(policy)).first->second;
 }
 
 GenerateRequest request_of(std::vector<std::int64_t> prompt, const std::string& policy,

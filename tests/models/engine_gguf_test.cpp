@@ -21,7 +21,7 @@ std::vector<double> logits_of(const models::Checkpoint& checkpoint,
   for (std::size_t i = 0; i < ids.size(); ++i) {
     options.logit_rows.push_back(static_cast<std::int64_t>(i));
   }
-  const auto result = model->evaluate(ids, policies::builtin_registry().resolve("full"), options);
+  const auto result = model->evaluate(ids, policies::known_policies().resolve("full"), options);
   std::vector<double> out;
   for (const auto& row : result.logits) out.insert(out.end(), row.begin(), row.end());
   return out;

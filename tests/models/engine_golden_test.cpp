@@ -30,7 +30,7 @@ const models::Model& smollm2(DType dtype) {
 
 models::EvaluateResult evaluate(const std::vector<std::int64_t>& ids, const std::string& policy,
                                 DType dtype, models::EvaluateOptions options) {
-  return smollm2(dtype).evaluate(ids, policies::builtin_registry().resolve(policy), options);
+  return smollm2(dtype).evaluate(ids, policies::known_policies().resolve(policy), options);
 }
 
 TEST_CASE("dense NLL of SmolLM2 equals transformers in float32", "[golden]") {

@@ -37,7 +37,7 @@ std::int64_t allocated_bytes(const models::EvaluateResult& result) {
 
 TEST_CASE("counts, bytes and lifetimes are what the budget says", "[property]") {
   const std::string policy = GENERATE(from_range(every_policy()));
-  const auto plan = policies::builtin_registry().resolve(policy);
+  const auto plan = policies::known_policies().resolve(policy);
   RandomStream random(16);
   const std::int64_t length = 70, budget = 12;
   for (int round = 0; round < 4; ++round) {
@@ -161,7 +161,7 @@ TEST_CASE("a cache that one cut has emptied gives its storage back", "[property]
 }
 
 TEST_CASE("a layer's budget is what the policy gives it", "[unit]") {
-  auto plan = policies::builtin_registry().resolve("tova");
+  auto plan = policies::known_policies().resolve("tova");
   plan.layer_budget = [](const policies::LayerContext& context, std::int64_t budget) {
     return budget + 4 * (1 - context.layer);
   };
@@ -182,7 +182,7 @@ TEST_CASE("a policy that drops too few is caught", "[fault]") {
   struct Idle final : policies::EvictionPolicy {
     void select(const policies::CacheView&, std::size_t, policies::EvictionPlan&) override {}
   };
-  auto plan = policies::builtin_registry().resolve("window");
+  auto plan = policies::known_policies().resolve("window");
   plan.make = [](const policies::LayerContext&) { return std::make_unique<Idle>(); };
   models::EvaluateOptions options;
   options.budget = 20;
@@ -195,7 +195,7 @@ TEST_CASE("a sliding-window model gives the logits of transformers, every path",
   const models::SafetensorsFile file(golden("tiny/mistral_sw16/golden.safetensors"));
   const auto ids = file.read_i64("input_ids");
   const auto expected = file.read_f64("logits");
-  const auto full = policies::builtin_registry().resolve("full");
+  const auto full = policies::known_policies().resolve("full");
   for (const Path path : {Path::kScan, Path::kStep, Path::kDense}) {
     models::EvaluateOptions options;
     options.path = path;
@@ -224,7 +224,7 @@ TEST_CASE("under a window a policy keeps the smaller of budget and window", "[pr
   const auto full = run(model, ids, "full", options);
   options.budget = 40;  // more than the window leaves
   for (const std::string& policy : every_policy()) {
-    if (policies::builtin_registry().resolve(policy).traits.reads_whole_text) continue;
+    if (policies::known_policies().resolve(policy).traits.reads_whole_text) continue;
     if (policy == "truncate") continue;  // its chunks of 40 are shorter than two windows
     RandomStream random(20);
     options.schedule = random_schedule(random, policy, 90);
@@ -284,14 +284,14 @@ TEST_CASE("cache-relative positions are those of the kept tokens as a text of th
           "[property]") {
   const auto whole = models::open_checkpoint(golden("tiny/llama_gqa_tied"));
   const auto model = models::load_model(OneLayer(*whole), DType::kFloat64);
-  const auto full = policies::builtin_registry().resolve("full");
+  const auto full = policies::known_policies().resolve("full");
   const auto ids = random_ids(60, 21);
   models::EvaluateOptions options;
   options.budget = 12;
   options.path = Path::kStep;
   options.positions = Positions::kCacheRelative;
   const auto streaming =
-      model->evaluate(ids, policies::builtin_registry().resolve("window:sinks=4"), options);
+      model->evaluate(ids, policies::known_policies().resolve("window:sinks=4"), options);
   for (const std::size_t step : {std::size_t{5}, std::size_t{20}, std::size_t{58}}) {
     std::vector<std::int64_t> seen;  // 12 cached and the newest one
     for (std::size_t i = 0; i <= step; ++i) {
@@ -353,7 +353,7 @@ std::vector<std::vector<std::int64_t>> heaviest(const models::Model& model,
                                                 const std::vector<std::int64_t>& ids) {
   std::vector<std::vector<std::vector<double>>> sums(
       static_cast<std::size_t>(model.config().n_layers));
-  auto spy = policies::builtin_registry().resolve("full");
+  auto spy = policies::known_policies().resolve("full");
   spy.traits.reads_attention = true;
   spy.traits.scope = policies::Scope::kKvHead;
   spy.make = [&](const policies::LayerContext& context) {

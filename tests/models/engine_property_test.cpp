@@ -18,7 +18,7 @@ TEST_CASE("scan and step choose the same victims: random texts, shapes, policies
           "[property]") {
   RandomStream random(11);
   for (const std::string& policy : every_policy()) {
-    if (policies::builtin_registry().resolve(policy).traits.reads_whole_text) continue;
+    if (policies::known_policies().resolve(policy).traits.reads_whole_text) continue;
     for (int round = 0; round < 8; ++round) {
       const std::string shape = kShapes[random.below(kShapes.size())];
       const auto ids = random_ids(6 + static_cast<std::int64_t>(random.below(90)), random.next());
@@ -57,7 +57,7 @@ TEST_CASE("blocks and chunks of the scan change no victim", "[property]") {
 TEST_CASE("a budget of at least the length is the full cache, for every policy", "[property]") {
   const auto ids = random_ids(80, 3);
   const std::string policy = GENERATE(from_range(every_policy()));
-  const auto plan = policies::builtin_registry().resolve(policy);
+  const auto plan = policies::known_policies().resolve(policy);
   // Half of the oracle's budget is for the heavy tokens, wherever they are; a pyramid's high layers
   // keep a twentieth.
   if (plan.traits.reads_whole_text || plan.layer_budget) return;
@@ -114,7 +114,7 @@ TEST_CASE("a shared prefix changes no bit", "[property]") {
     CHECK(a.result.peak_kv_bytes == b.result.peak_kv_bytes);
     CHECK(a.result.layers.back().mean_lifetime == b.result.layers.back().mean_lifetime);
     if (shared.schedule.kind == policies::Schedule::Kind::kExact &&
-        policies::builtin_registry().resolve(policy).traits.fixed_size) {
+        policies::known_policies().resolve(policy).traits.fixed_size) {
       CHECK(b.result.shared_tokens == budget / 64 * 64);
     }
   }
@@ -129,7 +129,7 @@ TEST_CASE("what one policy leaves for others is what the full model sees", "[pro
   first.budget = 120;  // a pyramid's highest layer keeps 6 of them
   first.schedule.kind = policies::Schedule::Kind::kBlock;
   first.schedule.block = 64;
-  if (policies::builtin_registry().resolve(policy).traits.exact_only) first.schedule = {};
+  if (policies::known_policies().resolve(policy).traits.exact_only) first.schedule = {};
   run(ids, policy, DType::kFloat32, first);
   shared.budget = alone.budget = 250;
   const auto a = run(ids, "tova", DType::kFloat32, alone),
@@ -143,7 +143,7 @@ TEST_CASE("an evaluation that was stopped goes on bit for bit", "[property]") {
   const auto ids = random_ids(150, 8);
   const std::string policy = GENERATE(from_range(every_policy()));
   // The oracle takes the text in one piece: there is nothing to go on from.
-  if (policies::builtin_registry().resolve(policy).traits.reads_whole_text) return;
+  if (policies::known_policies().resolve(policy).traits.reads_whole_text) return;
   RandomStream random(15);
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16}) {
     models::EvaluateOptions options;

@@ -45,7 +45,7 @@ models::EvaluateResult evaluate(const models::Model& model) {
   models::EvaluateOptions options;
   options.budget = 16;
   options.logit_rows = {0, 20, 47};
-  return model.evaluate(ids, policies::builtin_registry().resolve("tova"), options);
+  return model.evaluate(ids, policies::known_policies().resolve("tova"), options);
 }
 
 TEST_CASE("shared weights give the bits of private ones, and are read once") {

@@ -19,7 +19,7 @@ std::vector<models::EvaluateResult> step_all(const PolicyCases& cases, models::D
   const models::Decoder decoder(*models::open_checkpoint(default_model()), dtype);
   std::vector<policies::PolicyPlan> plans;
   for (const PolicyCase& c : cases.cases)
-    plans.push_back(policies::builtin_registry().resolve(c.policy));
+    plans.push_back(policies::known_policies().resolve(c.policy));
   recorders.resize(plans.size());
   std::vector<models::StepLane> lanes;
   for (std::size_t i = 0; i < plans.size(); ++i) {

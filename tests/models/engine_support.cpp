@@ -92,8 +92,8 @@ std::vector<std::string> every_policy() {
       {"snapkv", {"snapkv:kernel=3,window=4", "snapkv:kernel=3,pool=max,scope=layer,window=3"}},
       {"pyramidkv", {"pyramidkv:kernel=3,window=4"}}};
   std::vector<std::string> out;
-  for (const auto& info : policies::builtin_registry().list()) {
-    if (!policies::builtin_registry().resolve(info.name).traits.takes_budget) continue;
+  for (const auto& info : policies::known_policies().list()) {
+    if (!policies::known_policies().resolve(info.name).traits.takes_budget) continue;
     if (const auto given = small.find(info.name); given != small.end()) {
       out.insert(out.end(), given->second.begin(), given->second.end());
       continue;
@@ -135,7 +135,7 @@ Run run(const models::Model& model, const std::vector<std::int64_t>& ids, const 
         models::EvaluateOptions options) {
   Run out;
   options.observer = &out.recorder;
-  out.result = model.evaluate(ids, policies::builtin_registry().resolve(policy), options);
+  out.result = model.evaluate(ids, policies::known_policies().resolve(policy), options);
   return out;
 }
 
@@ -159,7 +159,7 @@ void check_same(const Run& expected, const Run& found, double tolerance) {
 
 policies::Schedule random_schedule(RandomStream& random, const std::string& policy,
                                    std::int64_t length) {
-  const auto plan = policies::builtin_registry().resolve(policy);
+  const auto plan = policies::known_policies().resolve(policy);
   using Kind = policies::Schedule::Kind;
   while (true) {
     policies::Schedule schedule;

@@ -69,7 +69,7 @@ TEST_CASE("a device's exhausted memory is a resource error", "[fault]") {
       TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate 1 TiB.");
     }
   };
-  auto plan = policies::builtin_registry().resolve("window");
+  auto plan = policies::known_policies().resolve("window");
   plan.make = [](const policies::LayerContext&) { return std::make_unique<Greedy>(); };
   models::EvaluateOptions options;
   options.budget = 8;

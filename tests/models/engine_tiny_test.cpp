@@ -21,7 +21,7 @@ std::vector<double> widened(const std::vector<std::vector<float>>& rows) {
 
 void check_logits(const models::Checkpoint& checkpoint, const std::vector<std::int64_t>& ids,
                   const std::vector<double>& expected, double tolerance) {
-  const auto full = policies::builtin_registry().resolve("full");
+  const auto full = policies::known_policies().resolve("full");
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
     const auto model = models::load_model(checkpoint, dtype);
     for (const Path path : {Path::kScan, Path::kStep}) {
@@ -105,7 +105,7 @@ TEST_CASE("every policy equals its golden victims and NLL on the tiny model, bot
     options.chunk_tokens = 33;
     options.observer = &recorder;
     const auto result =
-        model->evaluate(ids, policies::builtin_registry().resolve(expected.policy), options);
+        model->evaluate(ids, policies::known_policies().resolve(expected.policy), options);
     CAPTURE(expected.policy, expected.budget, static_cast<int>(dtype), static_cast<int>(path));
     // The goldens say that float32 gives the same victims everywhere: no near tie is excused.
     const FlipReport flips = compare_victims(expected, recorder, 0.0);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "policies/plugin/plugin.h"
 #include "tests/policies/simulated_layer.h"
 #include "tests/support/catch.h"
 
@@ -20,15 +21,19 @@ std::vector<std::string> specs() {
       {"snapkv", {"snapkv:window=4", "snapkv:kernel=7,pool=max,window=3", "snapkv:window=1"}},
       {"pyramidkv", {"pyramidkv:window=4"}},
   };
+  // Policies from outside keep the same rules.
+  for (const char* plugin : {"tova_twin", "sink_tova", "c_window"}) {
+    load_plugin(std::string(LETHE_TEST_PLUGINS) + "/" + plugin + ".so");
+  }
   std::vector<std::string> found;
-  for (const PolicyInfo& info : builtin_registry().list()) {
+  for (const PolicyInfo& info : known_policies().list()) {
     const auto given = examples.find(info.name);
     const auto names =
         given == examples.end() ? std::vector<std::string>{info.name} : given->second;
     found.insert(found.end(), names.begin(), names.end());
     for (const std::string& help : info.option_help) {
       if (!help.starts_with("scope=")) continue;
-      const PolicyPlan plan = builtin_registry().resolve(names.front());
+      const PolicyPlan plan = known_policies().resolve(names.front());
       const bool layer = plan.traits.scope == Scope::kLayer;
       found.push_back(names.front() + (names.front().find(':') == std::string::npos ? ":" : ",") +
                       (layer ? "scope=head" : "scope=layer"));
@@ -45,8 +50,8 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 TEST_CASE("every policy gives valid plans, repeats itself, and goes on from a saved state",
           "[property]") {
   for (const std::string& spec : specs()) {
-    const PolicyPlan plan = builtin_registry().resolve(spec);
-    CHECK(builtin_registry().resolve(plan.text).text == plan.text);
+    const PolicyPlan plan = known_policies().resolve(spec);
+    CHECK(known_policies().resolve(plan.text).text == plan.text);
     RandomStream random(derive_seed(11, spec));
     std::size_t departures = 0;
     for (int round = 0; round < 40; ++round) {
@@ -78,7 +83,7 @@ TEST_CASE("every policy gives valid plans, repeats itself, and goes on from a sa
 
 TEST_CASE("a budget as long as the text takes nothing away", "[property]") {
   for (const std::string& spec : specs()) {
-    const PolicyPlan plan = builtin_registry().resolve(spec);
+    const PolicyPlan plan = known_policies().resolve(spec);
     RandomStream random(derive_seed(12, spec));
     const SimulatedLayer layer = random_layer(random, 30, 2, 2, false);
     Walk how = random_walk(random, plan, 30);
@@ -94,8 +99,8 @@ TEST_CASE("scope=layer and scope=head agree where there is one KV head", "[prope
   const std::string spec =
       GENERATE("tova", "h2o", "observed", "l2", "snapkv:window=3", "h2o-oracle");
   const std::string with = spec + (spec.find(':') == std::string::npos ? ":" : ",");
-  const PolicyPlan layer_plan = builtin_registry().resolve(with + "scope=layer");
-  const PolicyPlan head_plan = builtin_registry().resolve(with + "scope=head");
+  const PolicyPlan layer_plan = known_policies().resolve(with + "scope=layer");
+  const PolicyPlan head_plan = known_policies().resolve(with + "scope=head");
   RandomStream random(derive_seed(13, spec));
   for (int round = 0; round < 20; ++round) {
     const SimulatedLayer layer = random_layer(random, 30, 1, 3, round % 2 == 0);

@@ -171,7 +171,7 @@ TEST_CASE("every policy takes whom its naive rule takes", "[property]") {
                              {"snapkv:kernel=3,pool=max,window=2", naive_snapkv<2, 3, true>},
                              {"snapkv:kernel=7,scope=layer,window=1", naive_snapkv<1, 7, false>},
                              {"snapkv:kernel=1,window=3", naive_snapkv<3, 1, false>}}));
-  const PolicyPlan plan = builtin_registry().resolve(spec);
+  const PolicyPlan plan = known_policies().resolve(spec);
   REQUIRE(plan.text == spec);
   RandomStream random(derive_seed(21, spec));
   std::size_t departures = 0;
@@ -195,7 +195,7 @@ TEST_CASE("every policy takes whom its naive rule takes", "[property]") {
 
 TEST_CASE("l2 counts norms within a hundred-thousandth as tied, round after round", "[property]") {
   RandomStream random(22);
-  const PolicyPlan plan = builtin_registry().resolve("l2");
+  const PolicyPlan plan = known_policies().resolve("l2");
   for (int round = 0; round < 200; ++round) {
     const auto tokens = static_cast<std::int64_t>(5 + random.below(40));
     SimulatedLayer layer = random_layer(random, tokens, 1, 1, true);

@@ -16,7 +16,7 @@ namespace {
 class HandCache {
  public:
   explicit HandCache(const std::string& spec)
-      : plan_(builtin_registry().resolve(spec)), policy_(plan_.make({})) {}
+      : plan_(known_policies().resolve(spec)), policy_(plan_.make({})) {}
 
   /// Token `step` arrives with this attention row; returns the evicted position or -1.
   std::int64_t step(std::int64_t step, const std::map<std::int64_t, float>& row,
@@ -95,7 +95,7 @@ TEST_CASE("H2O keeps heavy hitters outside a recent half", "[unit]") {
 }
 
 TEST_CASE("random draws every token equally often and depends on the seed only", "[property]") {
-  const auto plan = builtin_registry().resolve("random");
+  const auto plan = known_policies().resolve("random");
   const std::vector<std::int64_t> positions = {0, 1, 2, 3, 4};
   HeadCache head;
   head.positions = positions;

@@ -6,7 +6,7 @@ namespace lethe::policies {
 namespace {
 
 std::string canonical(const std::string& text) {
-  return builtin_registry().resolve(text).text;
+  return known_policies().resolve(text).text;
 }
 
 TEST_CASE("aliases of the papers resolve to canonical text", "[unit]") {
@@ -68,7 +68,7 @@ TEST_CASE("bad specifications are refused with the reason", "[fault]") {
 TEST_CASE("a budget is what the policy needs", "[fault]") {
   const auto message = [](const std::string& text, std::optional<std::int64_t> budget) {
     try {
-      check_budget(builtin_registry().resolve(text), budget);
+      check_budget(known_policies().resolve(text), budget);
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::kConfig);
       return std::string(error.what());

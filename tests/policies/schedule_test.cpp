@@ -126,7 +126,7 @@ TEST_CASE("policies are refused under schedules they are not made for", "[fault]
                           std::int64_t prompt = 0) {
     Schedule schedule = Schedule::parse(text);
     schedule.prompt = prompt;
-    return refusal([&] { check_schedule(builtin_registry().resolve(policy), schedule); });
+    return refusal([&] { check_schedule(known_policies().resolve(policy), schedule); });
   };
   for (const std::string policy : {"full", "random", "window", "tova", "h2o", "observed", "l2"}) {
     CAPTURE(policy);
@@ -156,7 +156,7 @@ TEST_CASE("policies are refused under schedules they are not made for", "[fault]
   CHECK(contains(message("snapkv", "every:64", 63), "the prompt has 63"));
   CHECK(message("snapkv:window=1", "exact") == "accepted");
 
-  PolicyPlan updated = builtin_registry().resolve("window");
+  PolicyPlan updated = known_policies().resolve("window");
   updated.traits.update_interval = 512;
   const auto with = [&](const std::string& text) {
     return refusal([&] { check_schedule(updated, Schedule::parse(text)); });
@@ -172,7 +172,7 @@ TEST_CASE("settings in which nothing would happen, or too much, are refused", "[
     Schedule schedule = Schedule::parse(text);
     schedule.prompt = prompt;
     return refusal(
-        [&] { check_setting(builtin_registry().resolve(policy), budget, schedule, length); });
+        [&] { check_setting(known_policies().resolve(policy), budget, schedule, length); });
   };
   CHECK(message("tova", 64, "exact", 100) == "accepted");
   CHECK(message("tova", 200, "exact", 100) == "accepted");  // the full cache, by choice
@@ -196,7 +196,7 @@ TEST_CASE("how many tokens a layer holds is known where the budget decides", "[u
                        const std::string& text, std::int64_t length, std::int64_t prompt = 0) {
     Schedule schedule = Schedule::parse(text);
     schedule.prompt = prompt;
-    return most_live(builtin_registry().resolve(policy), budget, schedule, length);
+    return most_live(known_policies().resolve(policy), budget, schedule, length);
   };
   CHECK(most("full", std::nullopt, "exact", 1000) == 1000);
   CHECK(most("tova", 64, "exact", 1000) == 65);

@@ -12,7 +12,7 @@ using Departures = std::vector<Departure>;
 
 Log run(const std::string& spec, const SimulatedLayer& layer, std::int64_t budget,
         const std::string& schedule = "exact", std::int64_t prompt = 0) {
-  const PolicyPlan plan = builtin_registry().resolve(spec);
+  const PolicyPlan plan = known_policies().resolve(spec);
   Walk how;
   how.schedule = Schedule::parse(schedule);
   how.schedule.prompt = prompt;
@@ -45,7 +45,7 @@ TEST_CASE("l2 repeats its rule for several victims at a cut", "[unit]") {
 TEST_CASE("l2 has no margin where nothing else could leave", "[unit]") {
   SimulatedLayer layer = layer_of({}, {1, 2});
   CHECK(run("l2", layer, 1).margins.at(0) == Approx(2 * (1 - 1e-5) - 1));
-  const PolicyPlan plan = builtin_registry().resolve("l2");
+  const PolicyPlan plan = known_policies().resolve("l2");
   const double norm = 1;
   const std::int64_t position = 0;
   HeadCache head;
@@ -129,7 +129,7 @@ TEST_CASE("h2o-oracle gives the heavy place to the newest of the tied", "[unit]"
 }
 
 TEST_CASE("h2o-oracle refuses to guess what it was not shown", "[fault]") {
-  const PolicyPlan plan = builtin_registry().resolve("h2o-oracle");
+  const PolicyPlan plan = known_policies().resolve("h2o-oracle");
   const std::vector<std::int64_t> positions = {0, 1, 2};
   HeadCache head;
   head.positions = positions;
@@ -153,7 +153,7 @@ TEST_CASE("truncate drops everything after each chunk", "[unit]") {
 
 TEST_CASE("pyramidkv gives low layers more and the same in all", "[unit]") {
   const auto budgets = [](const std::string& spec, int n_layers, std::int64_t budget) {
-    const PolicyPlan plan = builtin_registry().resolve(spec);
+    const PolicyPlan plan = known_policies().resolve(spec);
     std::vector<std::int64_t> found;
     for (int layer = 0; layer < n_layers; ++layer) {
       LayerContext context;

@@ -54,7 +54,7 @@ Settings read_settings(const Options& options) {
   std::vector<std::string> policies_run = s.policies;
   policies_run.push_back(s.policy);
   for (const auto& policy : policies_run) {
-    const auto plan = policies::builtin_registry().resolve(policy);
+    const auto plan = policies::known_policies().resolve(policy);
     for (const auto budget : s.budgets) policies::check_setting(plan, budget, {}, s.tokens);
   }
   s.device = options.text("device", "cpu");
@@ -68,12 +68,12 @@ class ExactBench {
       : settings_(settings),
         model_(model),
         tokens_(std::move(tokens)),
-        policy_(policies::builtin_registry().resolve(settings.policy)) {}
+        policy_(policies::known_policies().resolve(settings.policy)) {}
 
   /// Scan, step and dense in turn, so that a machine that slows down slows all of them; ratios are
   /// medians of the ratios of one round.
   json::array side_by_side() {
-    const auto full = policies::builtin_registry().resolve("full");
+    const auto full = policies::known_policies().resolve("full");
     const std::size_t n = settings_.budgets.size();
     std::vector<std::vector<double>> scan(n), step(n), over_dense(n), over_step(n);
     std::vector<double> dense;
@@ -152,7 +152,7 @@ class ExactBench {
     const std::int64_t budget = settings_.budgets[settings_.budgets.size() / 2];
     std::vector<policies::PolicyPlan> plans;
     for (const auto& text : settings_.policies) {
-      plans.push_back(policies::builtin_registry().resolve(text));
+      plans.push_back(policies::known_policies().resolve(text));
     }
     std::vector<std::vector<double>> rates(plans.size()), shares(plans.size());
     for (std::int64_t round = 0; round <= settings_.repeats; ++round) {

@@ -39,7 +39,7 @@ Settings read_settings(const Options& options) {
   s.prompt_tokens = options.integer("prompt-tokens", 512, 1, 1 << 20);
   s.max_new = options.integer("max-new", 64, 2, 1 << 20);
   s.repeats = options.integer("repeats", 3, 1, 1000);
-  const auto plan = policies::builtin_registry().resolve(s.policy);
+  const auto plan = policies::known_policies().resolve(s.policy);
   for (const auto& part : split(options.text("budgets", "128,512,full"), ',')) {
     if (part == "full") {
       s.budgets.push_back(std::nullopt);
@@ -91,8 +91,8 @@ class GenerateBench {
       : settings_(settings),
         model_(model),
         input_(input),
-        policy_(policies::builtin_registry().resolve(settings.policy)),
-        full_(policies::builtin_registry().resolve("full")) {}
+        policy_(policies::known_policies().resolve(settings.policy)),
+        full_(policies::known_policies().resolve("full")) {}
 
   /// Every batch under every budget and KV dtype, in turn within a round.
   json::array by_batch() {

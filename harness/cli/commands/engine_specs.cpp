@@ -12,7 +12,8 @@ CommandSpec worker_spec() {
   spec.arguments = {{"FD"}};
   spec.options = {{"threads", "N", "threads of the matrix products"},
                   {"device", "NAME", "cpu (default), cuda:0, …"},
-                  {"shared-memory", "FD", "open file in which the workers of a run share weights"}};
+                  {"shared-memory", "FD", "open file in which the workers of a run share weights"},
+                  plugin_option()};
   spec.hidden = true;
   return spec;
 }
@@ -41,6 +42,7 @@ CommandSpec bench_spec() {
   spec.options = {
       {"model", "MODEL", "registered name or GGUF file (default smollm2-135m)"},
       {"policy", "SPEC", "policy of scan and step (default tova)"},
+      plugin_option(),
       {"tokens", "N", "length of the side-by-side runs (default 4096)"},
       {"step-tokens", "N", "length of the step runs (default 192)"},
       {"budgets", "K,…", "budgets (default 64,256,1024; generate: 128,512,full)"},
@@ -104,6 +106,7 @@ CommandSpec generate_spec() {
       {"top-k", "N", "draw from the N most likely tokens"},
       {"top-p", "P", "draw from the fewest tokens that have P of the probability"},
       {"min-p", "P", "draw from tokens at least P times as likely as the likeliest"},
+      plugin_option(),
       {"seed", "N", "seed of what is drawn and of random policies (default 0)"},
       {"samples", "N", "continuations of the prompt, each drawn by its own seed (default 1)"},
       {"lanes", "N", "samples in step (default: all, up to 32)"},
@@ -148,6 +151,7 @@ CommandSpec trace_spec() {
        "original (default), cache-relative, compressed, compressed-paper (those by --path step)"},
       {"dtype", "D", "float32 (default), bfloat16, float64"},
       {"path", "P", "scan (default): layer by layer; step: token by token, the definition"},
+      plugin_option(),
       {"seed", "N", "seed of random policies (default 0)"},
       {"threads", "N", "threads (default: all cores)"},
       {"device", "NAME", "cpu (default), cuda:0, …"},

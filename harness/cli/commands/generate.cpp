@@ -112,7 +112,7 @@ void print_figures(const std::vector<Sample>& samples, const models::GenerateTot
 }  // namespace
 
 int run_generate(const Options& options) {
-  const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
+  const auto policy = policies::known_policies().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
   const std::string device = options.text("device", "cpu");
   models::require_device(device);

@@ -40,7 +40,7 @@ std::vector<Entry> list_models() {
 }
 
 std::vector<Entry> list_policies() {
-  const auto& registry = policies::builtin_registry();
+  const auto& registry = policies::known_policies();
   std::vector<Entry> entries;
   for (const auto& policy : registry.list()) {
     Entry entry{policy.name, policy.summary, policy.source, policy.option_help};
@@ -126,7 +126,7 @@ Command list_command() {
   spec.name = "list";
   spec.summary = "what there is: models, policies, tasks, suites, metrics, queries";
   spec.arguments = {{"WHAT"}};
-  spec.options = {{"json", "", "print a JSON array"}};
+  spec.options = {{"json", "", "print a JSON array"}, plugin_option()};
   spec.examples = {{"eviction policies with options, aliases and papers", "lethe list policies"},
                    {"shipped suites", "lethe list suites"},
                    {"saved queries", "lethe list queries"},

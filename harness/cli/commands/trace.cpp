@@ -107,7 +107,7 @@ json::object header(const Options& options, const ResolvedModel& model,
 /// Everything is checked and loaded before `open` is called: a refused trace leaves an older file
 /// as it was.
 void trace_to(const std::function<std::ostream&()>& open, const Options& options) {
-  const auto policy = policies::builtin_registry().resolve(options.text("policy", "full"));
+  const auto policy = policies::known_policies().resolve(options.text("policy", "full"));
   const auto dtype = models::parse_dtype(options.text("dtype", "float32"));
   const std::string device = options.text("device", "cpu");
   models::require_device(device);
