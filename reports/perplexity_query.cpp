@@ -113,6 +113,10 @@ std::string sql_quote(std::string_view text) {
   return out + "'";
 }
 
+std::string cell_keys_sql(const Selection& selection) {
+  return "SELECT cell_key FROM cells WHERE " + selected(selection);
+}
+
 std::string outputs_sql(const Selection& selection) {
   return "SELECT cell_key, sample_id, cluster, output FROM samples\nWHERE output <> '' AND " +
          selected(selection) + "\nORDER BY cell_key, sample_id";

@@ -29,6 +29,9 @@ std::string averages_sql(const Selection& selection, const Settings& settings);
 std::string differences_sql(const Selection& selection, const Settings& settings,
                             std::span<const std::pair<std::string, std::string>> pairs);
 
+/// The keys of the selected cells.
+std::string cell_keys_sql(const Selection& selection);
+
 /// One row per sample: cell_key, sample_id, cluster, output.
 std::string outputs_sql(const Selection& selection);
 

@@ -64,6 +64,7 @@ PublishedTable read_published(const std::filesystem::path& path) {
     value.budget = optional_integer(entry, "budget");
     value.length = optional_integer(entry, "length");
     value.value = entry.number("value");
+    value.metric = entry.string("metric", "");
     if (const json::value* setting = entry.find("setting")) {
       ObjectReader reader_of(*setting, entry.where("setting"), ErrorKind::kData);
       value.tag = reader_of.string("tag", "");

@@ -15,7 +15,8 @@ struct PublishedValue {
   std::string policy;  ///< the paper's name, e.g. "tova-layer"
   std::optional<std::int64_t> budget;
   std::optional<std::int64_t> length;
-  std::string tag;  ///< part of speech, where the table has them
+  std::string metric;  ///< where one table has several
+  std::string tag;     ///< part of speech, where the table has them
   double value = 0;
   std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
   std::string caution;  ///< a remark a reader of the cell should see

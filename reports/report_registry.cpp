@@ -2,6 +2,8 @@
 #include "reports/report_registry.h"
 
 #include "harness/base/names.h"
+#include "reports/efficiency_report.h"
+#include "reports/extrapolation_report.h"
 #include "reports/perplexity_report.h"
 #include "reports/retention_report.h"
 
@@ -17,6 +19,13 @@ const std::vector<ReportInfo>& all_reports() {
        "what a policy keeps: recency, first tokens, parts of speech and explicit sinks, beside "
        "section 7.3 and Table 5 of the TOVA paper",
        write_retention_report},
+      {"efficiency",
+       "largest batch in a given memory and its throughput, beside Table 1 of the TOVA paper",
+       write_efficiency_report},
+      {"extrapolation",
+       "perplexity of ever longer beginnings of a text, and the claims of Figure 7 of the TOVA "
+       "paper",
+       write_extrapolation_report},
   };
   return reports;
 }

@@ -48,9 +48,22 @@ ContinuationOptions ContinuationOptions::parse(const json::object& object,
 }
 
 ContinuationTask::ContinuationTask(const ContinuationOptions& options, std::int64_t length)
-    : WindowTask("continuation", with_prompt(options, length), length, book_streams(options.text)),
+    : ContinuationTask("continuation", options, length) {}
+
+ContinuationTask::ContinuationTask(std::string name, const ContinuationOptions& options,
+                                   std::int64_t length)
+    : WindowTask(std::move(name), with_prompt(options, length), length, book_streams(options.text)),
       new_tokens_(options.new_tokens),
       lanes_(options.lanes) {}
+
+std::int64_t ContinuationTask::lanes_of(const models::Model&, const RunSettings&,
+                                        std::size_t) const {
+  return lanes_;
+}
+
+std::string ContinuationTask::output_of(std::string text, std::int64_t) const {
+  return text;
+}
 
 json::object ContinuationTask::identity() const {
   json::object out = window_identity();
@@ -87,7 +100,7 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
     requests[i].max_new = new_tokens_;
   }
   models::GenerateOptions options;
-  options.lanes = lanes_;
+  options.lanes = lanes_of(model, settings, sample_ids.size());
   options.drawable_ids = tokenizer.vocab_size();
   options.kv_type = settings.evaluate.kv_type;
   options.rope_angles = settings.evaluate.rope_angles;
@@ -114,7 +127,9 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
     SampleOutcome outcome;
     outcome.tokens_in = prompt_tokens();
     outcome.bos_count = bos_count(sample_ids[index], tokenizer);
-    outcome.output = models::printable_utf8(tokenizer.decode(result.ids, /*skip_special=*/false));
+    outcome.output =
+        output_of(models::printable_utf8(tokenizer.decode(result.ids, /*skip_special=*/false)),
+                  options.lanes);
     outcome.new_tokens = static_cast<std::int64_t>(result.ids.size());
     outcome.prefill_seconds = result.prefill_seconds;
     outcome.decode_seconds = result.decode_seconds;

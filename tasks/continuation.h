@@ -24,7 +24,7 @@ struct ContinuationOptions {
 /// generated, greedily, end tokens or not, so that every sample does the same work. Samples stand
 /// in lanes. A few tokens are generated before, unmeasured: the first products of a process are
 /// slow.
-class ContinuationTask final : public WindowTask {
+class ContinuationTask : public WindowTask {
  public:
   static constexpr int kVersion = 1;
 
@@ -38,6 +38,16 @@ class ContinuationTask final : public WindowTask {
   void run_all(std::span<const std::string> sample_ids, const models::Tokenizer& tokenizer,
                const models::Model& model, const RunSettings& settings,
                const SampleHooks& hooks) const override;
+
+ protected:
+  /// For tasks over the same prompts under another name.
+  ContinuationTask(std::string name, const ContinuationOptions& options, std::int64_t length);
+  /// Samples in step in a cell of `samples`.
+  virtual std::int64_t lanes_of(const models::Model& model, const RunSettings& settings,
+                                std::size_t samples) const;
+  /// What is stored of a generated text.
+  virtual std::string output_of(std::string text, std::int64_t lanes) const;
+  std::int64_t new_tokens() const { return new_tokens_; }
 
  private:
   std::int64_t new_tokens_;

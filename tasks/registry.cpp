@@ -4,6 +4,7 @@
 #include "harness/base/error.h"
 #include "harness/base/names.h"
 #include "tasks/continuation.h"
+#include "tasks/efficiency.h"
 #include "tasks/pg19.h"
 #include "tasks/retention.h"
 #include "tasks/text.h"
@@ -42,6 +43,9 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   if (name == "continuation") {
     return std::make_unique<ContinuationTask>(ContinuationOptions::parse(options, root), length);
   }
+  if (name == "efficiency") {
+    return std::make_unique<EfficiencyTask>(EfficiencyOptions::parse(options, root), length);
+  }
   if (name == "retention") {
     return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
   }
@@ -59,6 +63,11 @@ std::vector<NamedInfo> list_tasks() {
         "length is the prompt",
         "lanes: samples generated in step (default 8)",
         "books, data, windows, stride, start, bos, tail: as in pg19"}},
+      {"efficiency",
+       "the largest batch whose caches fit into a given memory, and how fast it decodes",
+       "arXiv 2401.06104, section 7.1 and Table 1",
+       {"memory_mib: for keys and values of all samples in step (default 256)",
+        "new, books, data, windows, stride, start, bos, tail: as in continuation"}},
       {"pg19", "perplexity of windows of PG-19 books", "arXiv 2401.06104, sections 5.2 and 6.1",
        with_windows({"books: list of ids, or \"all\" (default)",
                      "data: folder of <id>.txt (default data/samples/pg19)"},

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "harness/base/json.h"
+#include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"
@@ -67,6 +68,65 @@ TEST_CASE("a trace becomes a coloured text, maps and lifetimes", "[cli][integrat
   for (const char* name : {"kept-map.svg", "kept-map.png"}) {
     CHECK(std::filesystem::file_size(folder / "analysis" / name) > 1000);
   }
+}
+
+TEST_CASE("the largest batch that fits decodes as fast as the report says", "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "e.json", R"({"name": "e", "report": "efficiency",
+    "models": ["smollm2-135m"], "tasks": [{"name": "efficiency", "books": ["860"], "windows": 6,
+    "new": 6, "memory_mib": 8}], "policies": ["full", "tova"], "budgets": [16, 32],
+    "lengths": [64]})");
+  const auto run = shell(
+      "lethe reproduce e.json --out out && lethe query --db out/results.db --format csv \"SELECT "
+      "policy, budget, json_extract(output, '$.lanes'), max(peak_bytes), count(*) FROM samples "
+      "GROUP "
+      "BY 1, 2, 3 ORDER BY 1, 2, 3\"",
+      folder.path());
+  CAPTURE(run.err, run.out);
+  REQUIRE(run.code == 0);
+  // 30 layers x 3 KV heads x 2 x 64 numbers of 4 bytes; the token at hand is cached before one
+  // goes.
+  const auto bytes = [](int tokens) { return std::to_string(tokens * 30 * 3 * 2 * 64 * 4); };
+  CHECK_THAT(run.out, Catch::Contains("full,,2,") && Catch::Contains("," + bytes(63) + ",6") &&
+                          Catch::Contains("tova,16,6," + bytes(17) + ",6") &&
+                          Catch::Contains("tova,32,5," + bytes(33) + ",5") &&
+                          Catch::Contains("tova,32,1,"));
+  const std::string report = read_text_file(folder / "out" / "report.md");
+  CHECK_THAT(report, Catch::Contains("| tova | 32 |") && Catch::Contains("More samples would fit"));
+  CHECK_THAT(run.out, Catch::Contains("times the full cache"));
+  write_file_atomically(folder / "s.json", R"({"name": "s", "models": ["smollm2-135m"],
+    "tasks": [{"name": "efficiency", "books": ["860"], "windows": 1, "new": 6, "memory_mib": 1}],
+    "policies": ["full"], "lengths": [64]})");
+  const auto small = shell("lethe run s.json --db s.db", folder.path());
+  CHECK(small.code == 1);
+  CHECK_THAT(small.out, Catch::Contains("more than memory_mib allows"));
+}
+
+TEST_CASE("beginnings of a text are reported with the claims of Figure 7", "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "x.json", R"({"name": "x", "report": "extrapolation",
+    "models": ["smollm2-135m"], "tasks": [{"name": "pg19", "books": ["860"], "windows": 1}],
+    "policies": ["tova", "window:sinks=4"], "budgets": [16], "lengths": [70],
+    "positions": ["original", "compressed"],
+    "exclude": [{"policies": ["window:sinks=4"], "positions": ["compressed"]}]})");
+  const auto run = shell(
+      "lethe reproduce x.json --out out && lethe query --db out/results.db --format csv \"SELECT "
+      "policy, positions, round(value, 2) FROM results WHERE metric = 'ppl'\"",
+      folder.path());
+  CAPTURE(run.err, run.out);
+  REQUIRE(run.code == 0);
+  const std::string csv = read_text_file(folder / "out" / "extrapolation.csv");
+  CAPTURE(csv);
+  // The last point is the whole text.
+  int compared = 0;
+  for (const auto& line : split(run.out, '\n')) {
+    const auto parts = split(line, ',');
+    if (parts.size() != 3 || (parts[0] != "tova" && parts[0] != "window:sinks=4")) continue;
+    CHECK_THAT(csv, Catch::Contains(parts[2].substr(0, parts[2].find('.') + 2)));
+    ++compared;
+  }
+  CHECK(compared == 3);
+  CHECK_THAT(run.out, Catch::Contains("(compressed positions)"));
 }
 
 TEST_CASE("what is no whole trace is refused with its line", "[cli][fault]") {
