@@ -148,9 +148,7 @@ ReportResult write_efficiency_report(const store::RunStore& store, const ReportR
   document.subtitle = "How many samples decode together in one memory, and how fast.";
   PlotFigure figure{"efficiency", "Throughput at the largest batch", {}};
   if (rows.empty()) {
-    document.blocks.push_back(
-        Paragraph{"The database holds no such cell yet. Run the suite first."});
-    result.summary.push_back("no cells in " + store.path().filename().string());
+    say_empty(document, result, store);
   } else {
     document.blocks.push_back(Facts{{{"Model", rows.front().model},
                                      {"Length", with_thousands(rows.front().length) + " tokens"},
@@ -190,11 +188,7 @@ ReportResult write_efficiency_report(const store::RunStore& store, const ReportR
     table.sql = cells_sql(selection);
     document.blocks.push_back(TableBlock{"efficiency", std::move(table)});
   }
-  document.footer = footer_of(store, selection, clock);
-  if (files.wants("html")) files.save("index.html", to_html_page(document), true);
-  if (files.wants("md")) files.save("report.md", to_markdown(document));
-  result.files = files.take();
-  return result;
+  return files.finish(std::move(document), std::move(result), store, selection, clock);
 }
 
 }  // namespace lethe::reports

@@ -161,9 +161,7 @@ ReportResult write_extrapolation_report(const store::RunStore& store, const Repo
   document.title = request.title.empty() ? "Perplexity against length" : request.title;
   document.subtitle = "What a bounded cache costs as a text grows.";
   if (lines.empty()) {
-    document.blocks.push_back(
-        Paragraph{"The database holds no such cell yet. Run the suite first."});
-    result.summary.push_back("no cells in " + store.path().filename().string());
+    say_empty(document, result, store);
   } else {
     document.blocks.push_back(Facts{{{"Model", lines.front().model},
                                      {"Length", with_thousands(lines.front().length) + " tokens"},
@@ -203,11 +201,7 @@ ReportResult write_extrapolation_report(const store::RunStore& store, const Repo
     table.sql = point_sql(selection, kPoints);
     document.blocks.push_back(TableBlock{"extrapolation", std::move(table)});
   }
-  document.footer = footer_of(store, selection, clock);
-  if (files.wants("html")) files.save("index.html", to_html_page(document), true);
-  if (files.wants("md")) files.save("report.md", to_markdown(document));
-  result.files = files.take();
-  return result;
+  return files.finish(std::move(document), std::move(result), store, selection, clock);
 }
 
 }  // namespace lethe::reports

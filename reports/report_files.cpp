@@ -71,6 +71,24 @@ Picture ReportFiles::picture(const PlotFigure& figure, const std::string& id_pre
   return picture;
 }
 
+ReportResult ReportFiles::finish(Document document, ReportResult result,
+                                 const store::RunStore& store, const Selection& selection,
+                                 const Clock& clock) {
+  document.footer = footer_of(store, selection, clock);
+  if (wants("html")) save("index.html", to_html_page(document), true);
+  if (wants("md")) save("report.md", to_markdown(document));
+  result.files = take();
+  return result;
+}
+
+void say_empty(Document& document, ReportResult& result, const store::RunStore& store) {
+  const std::string name = store.path().filename().string();
+  document.blocks.push_back(Paragraph{"The database `" + name +
+                                      "` holds no such cell. Run the suite first; this report then "
+                                      "fills itself."});
+  result.summary.push_back("no cells in " + name + ": nothing to report yet");
+}
+
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock) {
   Facts facts;
   const Version& v = version();

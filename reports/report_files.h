@@ -34,11 +34,18 @@ class ReportFiles {
 
   std::vector<std::filesystem::path> take() { return std::move(files_); }
 
+  /// Adds the footer, writes page and Markdown, and puts all files into `result`.
+  ReportResult finish(Document document, ReportResult result, const store::RunStore& store,
+                      const Selection& selection, const Clock& clock);
+
  private:
   const ReportRequest& request_;
   std::vector<std::filesystem::path> files_;
   std::map<std::string, std::string> svg_;
 };
+
+/// Says in document and summary that the database holds nothing of this yet.
+void say_empty(Document& document, ReportResult& result, const store::RunStore& store);
 
 /// Who measured the cells of a report and who wrote it.
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock);

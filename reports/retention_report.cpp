@@ -410,10 +410,7 @@ ReportResult write_retention_report(const store::RunStore& store, const ReportRe
   document.title = request.title.empty() ? "What a policy keeps" : request.title;
   document.subtitle = "Which tokens of its past a language model keeps under a cache budget.";
   if (panels.empty()) {
-    document.blocks.push_back(
-        Paragraph{"The database `" + store.path().filename().string() +
-                  "` holds no such cell. Run the suite first; this report then fills itself."});
-    result.summary.push_back("no cells in " + store.path().filename().string());
+    say_empty(document, result, store);
   }
   for (std::size_t i = 0; i < panels.size(); ++i) {
     const Section section(panels[i], outputs, claims, published,
@@ -437,11 +434,7 @@ ReportResult write_retention_report(const store::RunStore& store, const ReportRe
       files.save("sinks" + section.suffix() + ".csv", to_csv(section.sinks_table()));
     }
   }
-  document.footer = footer_of(store, selection, clock);
-  if (files.wants("html")) files.save("index.html", to_html_page(document), true);
-  if (files.wants("md")) files.save("report.md", to_markdown(document));
-  result.files = files.take();
-  return result;
+  return files.finish(std::move(document), std::move(result), store, selection, clock);
 }
 
 }  // namespace lethe::reports

@@ -54,6 +54,10 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   throw unknown_name(ErrorKind::kConfig, "task", name, known);
 }
 
+std::optional<double> rescore(const std::string& task, const std::string& output) {
+  return task == "retention" ? RetentionTask::rescore(output) : std::nullopt;
+}
+
 std::vector<NamedInfo> list_tasks() {
   return {
       {"continuation",

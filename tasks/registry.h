@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <optional>
+
 #include "harness/base/json.h"
 #include "tasks/task.h"
 
@@ -25,6 +27,10 @@ struct NamedInfo {
 /// Throws Error(kConfig) for an unknown name (with a suggestion) or option.
 std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
                                 std::int64_t length, const std::filesystem::path& root);
+
+/// The score of a stored output, computed again: no model, no data. Nothing for a task whose
+/// outputs have none. Throws Error(kData) for an output that is none of the task's.
+std::optional<double> rescore(const std::string& task, const std::string& output);
 
 std::vector<NamedInfo> list_tasks();
 std::vector<NamedInfo> list_metrics();

@@ -157,6 +157,21 @@ std::vector<std::string> RetentionTask::tags_of(const std::string& sample_id,
   return tags;
 }
 
+std::optional<double> RetentionTask::rescore(const std::string& output) {
+  const json::value value = parse_json(output, "output of task retention", ErrorKind::kData);
+  ObjectReader reader(value, "output of task retention", ErrorKind::kData);
+  Mean shares;
+  for (const json::value& share : reader.array("layers")) {
+    if (!share.is_number()) {
+      throw Error(ErrorKind::kData, reader.where("layers") + ": expected numbers, found " +
+                                        std::string(describe_type(share)));
+    }
+    shares.add(share.to_number<double>());
+  }
+  if (shares.count == 0) return std::nullopt;
+  return shares.sum / static_cast<double>(shares.count);
+}
+
 SampleOutcome RetentionTask::run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                                  const models::Model& model, const RunSettings& settings) const {
   const auto tokens = window(sample_id, tokenizer);

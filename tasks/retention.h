@@ -38,6 +38,10 @@ class RetentionTask final : public Pg19Task {
   SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                     const models::Model& model, const RunSettings& settings) const override;
 
+  /// The score of an output from the shares of its layers: what run() found, up to rounding.
+  /// Nothing where no token left. Throws Error(kData) for what run() cannot have written.
+  static std::optional<double> rescore(const std::string& output);
+
  private:
   std::vector<std::string> tags_of(const std::string& sample_id,
                                    std::span<const std::int64_t> tokens,

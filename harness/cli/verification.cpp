@@ -99,9 +99,25 @@ void check_trace(const std::vector<float>& trace, std::int64_t tokens, const jso
   }
 }
 
+// The score against what the stored output gives without a model, within rounding.
+void check_score(const std::string& task, const json::value& score, const std::string& output,
+                 const std::string& where, RowCheck& check) {
+  const auto again = tasks::rescore(task, output);
+  if (!again && !score.is_double()) return;
+  ++check.scores;
+  constexpr double kRounding = 1e-12;
+  if (!again || !score.is_double() ||
+      !(std::abs(score.get_double() - *again) <= kRounding * std::max(1.0, std::abs(*again)))) {
+    check.findings.push_back(where + "its output gives the score " +
+                             (again ? json::serialize(json::value(*again)) : "none") +
+                             ", stored is " + json::serialize(score));
+  }
+}
+
 void check_samples(const store::RunStore& store, const store::CellRecord& cell, RowCheck& check) {
   const auto rows = store.query(
-      "SELECT sample_key, sample_id, sample_hash, tokens_scored, nll_sum, nll_trace IS NOT NULL "
+      "SELECT sample_key, sample_id, sample_hash, tokens_scored, nll_sum, nll_trace IS NOT NULL, "
+      "score, output "
       "FROM sample WHERE cell_id = (SELECT id FROM cell WHERE key = ?1) ORDER BY id",
       std::array{json::value(cell.key)});
   for (const auto& row : rows.rows) {
@@ -111,6 +127,11 @@ void check_samples(const store::RunStore& store, const store::CellRecord& cell, 
         "sample " + std::string(row[1].as_string()) + " of " + cell_label(cell) + ": ";
     if (grid::sample_key(cell.key, std::string(row[2].as_string())) != key) {
       check.findings.push_back(where + "its key is not that of its cell and content");
+    }
+    try {
+      check_score(cell.task, row[6], std::string(row[7].as_string()), where, check);
+    } catch (const Error& error) {
+      check.findings.push_back(where + error.what());
     }
     if (row[5] != 1) continue;
     ++check.traces;

@@ -16,13 +16,15 @@ struct RowCheck {
   std::int64_t cells = 0;
   std::int64_t samples = 0;
   std::int64_t traces = 0;
+  std::int64_t scores = 0;
   std::vector<std::string> findings;
 };
 
 /// SQLite's own checks; every cell key against its inputs and the axes in its columns; every sample
 /// key against cell key and sample hash; tokens_scored against the length of the trace; nll_sum
 /// against the sum of the trace within rounding: the trace has float32 values of what was summed in
-/// float64, so each may be off by 2^-24 of itself.
+/// float64, so each may be off by 2^-24 of itself; every score against its stored output
+/// (tasks::rescore()).
 RowCheck check_rows(const store::RunStore& store);
 
 /// One thing that a database names by its hash.

@@ -6,6 +6,7 @@
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "tests/cli/program.h"
+#include "tests/store/database_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -39,6 +40,14 @@ TEST_CASE("under Window tokens live as long as the closed form says", "[cli][int
       if (window) CHECK(steps.to_number<double>() == 17);
     }
   }
+  const auto sound = shell("lethe verify --db r.db", folder.path());
+  CAPTURE(sound.out);
+  CHECK(sound.code == 0);
+  CHECK_THAT(sound.out, Catch::Contains("18 scores; all sound"));
+  DatabaseFile(folder / "r.db").exec("UPDATE sample SET score = score + 1e-9 WHERE id = 1");
+  const auto wrong = shell("lethe verify --db r.db", folder.path());
+  CHECK(wrong.code == 1);
+  CHECK_THAT(wrong.out + wrong.err, Catch::Contains("its output gives the score"));
   const std::string page = read_text_file(folder / "out" / "index.html");
   for (const char* part : {"are recent", "tova:sinks=1", "plot-first-positions", "newline"}) {
     CHECK_THAT(page, Catch::Contains(part));

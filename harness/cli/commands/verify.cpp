@@ -27,7 +27,8 @@ std::string scientific(double value) {
 void print_rows_check(const RowCheck& rows) {
   for (const auto& finding : rows.findings) std::cout << "wrong: " << finding << '\n';
   std::cout << "rows: " << with_thousands(rows.cells) << " cells, " << with_thousands(rows.samples)
-            << " samples, " << with_thousands(rows.traces) << " traces; "
+            << " samples, " << with_thousands(rows.traces) << " traces, "
+            << with_thousands(rows.scores) << " scores; "
             << (rows.findings.empty()
                     ? "all sound"
                     : with_thousands(static_cast<std::int64_t>(rows.findings.size())) + " wrong")
@@ -96,6 +97,7 @@ json::object as_json(bool good, const RowCheck& rows, const std::vector<FileChec
           {"cells", rows.cells},
           {"samples", rows.samples},
           {"traces", rows.traces},
+          {"scores", rows.scores},
           {"findings", texts(rows.findings)},
           {"files", std::move(file_list)},
           {"rerun", rerun ? rerun_json(*rerun) : json::value(nullptr)}};
@@ -148,10 +150,10 @@ Command verify_command() {
   spec.name = "verify";
   spec.summary = "check rows, files and numbers of a database";
   spec.description =
-      "Checks the file, every key, every trace against its sum, and the weights and data at hand\n"
-      "against the hashes stored. With --rerun a random share of the samples is measured again "
-      "and\n"
-      "compared bit by bit. Exit code 1: something is wrong or came out different.";
+      "Checks the file, every key, every trace against its sum, every score against its stored\n"
+      "output, and the weights and data at hand against the hashes stored. With --rerun a random\n"
+      "share of the samples is measured again and compared bit by bit. Exit code 1: something is\n"
+      "wrong or came out different.";
   spec.options = {
       {"db", "FILE", "result database (default lethe.db)"},
       {"rerun", "", "run a share of the samples again"},
