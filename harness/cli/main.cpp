@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
                                       engine_command(generate_spec()),
                                       engine_command(trace_spec()),
                                       bench_command(),
+                                      score_command(),
                                       tokenize_command(),
                                       list_command(),
                                       engine_command(worker_spec())};

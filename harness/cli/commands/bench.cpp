@@ -10,7 +10,7 @@ int run_bench(const Options& options) {
   const std::string what = options.text("WHAT");
   if (what == "exact") return bench_exact(options);
   if (what == "generate") return bench_generate(options);
-  const std::vector<std::string> known{"exact", "generate", "harness"};
+  const std::vector<std::string> known{"exact", "generate", "harness", "scorers"};
   throw unknown_name(ErrorKind::kUsage, "benchmark", what, known);
 }
 
