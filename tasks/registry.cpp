@@ -5,6 +5,7 @@
 #include "harness/base/names.h"
 #include "tasks/continuation.h"
 #include "tasks/efficiency.h"
+#include "tasks/metrics/metric.h"
 #include "tasks/pg19.h"
 #include "tasks/retention.h"
 #include "tasks/text.h"
@@ -92,13 +93,26 @@ std::vector<NamedInfo> list_tasks() {
 
 std::vector<NamedInfo> list_metrics() {
   const std::string where = "tasks/metrics/perplexity.h; column metric of the view results";
-  return {{"mean_nll", "sum of NLL / number of predicted tokens, nats per model token", where, {}},
-          {"ppl", "token average: exp(mean_nll), a long book weighs more", where, {}},
-          {"ppl_book", "book average: mean of the books' own perplexities", where, {}},
-          {"score",
-           "the task's own; retention: share of the kept tokens that are among the newest",
-           "tasks/metrics/retention.h; column metric of the view results",
-           {}}};
+  std::vector<NamedInfo> all{
+      {"mean_nll", "sum of NLL / number of predicted tokens, nats per model token", where, {}},
+      {"ppl", "token average: exp(mean_nll), a long book weighs more", where, {}},
+      {"ppl_book", "book average: mean of the books' own perplexities", where, {}},
+      {"score",
+       "the task's own; retention: share of the kept tokens that are among the newest",
+       "tasks/metrics/retention.h; column metric of the view results",
+       {}}};
+  for (const auto& metric : scoring_metrics()) {
+    std::vector<std::string> details{"lethe score, version " + std::to_string(metric.version) +
+                                     "; reads " + join(metric.reads, ", ")};
+    if (metric.words == WordsNeeded::kChinese) {
+      details.emplace_back("cuts Chinese words: ./lethe setup");
+    } else if (metric.words == WordsNeeded::kJapanese) {
+      details.emplace_back(
+          "cuts Japanese words, unless the case brings tokens: ./lethe setup --japanese");
+    }
+    all.push_back({metric.name, metric.summary, metric.source, std::move(details)});
+  }
+  return all;
 }
 
 }  // namespace lethe::tasks

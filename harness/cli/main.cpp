@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
                                       engine_command(trace_spec()),
                                       analyze_command(),
                                       bench_command(),
+                                      score_command(),
                                       tokenize_command(),
                                       list_command(),
                                       engine_command(worker_spec())};

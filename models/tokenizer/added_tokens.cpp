@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizer/added_tokens.h"
 
-#include "models/tokenizer/unicode.h"
+#include "harness/base/unicode.h"
 
 namespace lethe::models {
 namespace {

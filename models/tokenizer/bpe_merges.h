@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "models/tokenizer/unicode.h"
+#include "harness/base/unicode.h"
 
 namespace lethe::models {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/bpe_merges.h"
 #include "models/tokenizer/component.h"
-#include "models/tokenizer/unicode.h"
 #include "models/tokenizer/word_model.h"
 
 namespace lethe::models {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizer/metaspace.h"
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/component.h"
-#include "models/tokenizer/unicode.h"
 
 namespace lethe::models {
 

@@ -4,10 +4,10 @@
 
 #include <array>
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/component.h"
 #include "models/tokenizer/text_pattern.h"
-#include "models/tokenizer/unicode.h"
 
 namespace lethe::models {
 namespace {

@@ -3,9 +3,9 @@
 // for the classes of characters; what they read differently is refused rather than approximated.
 #include <cctype>
 
+#include "harness/base/unicode.h"
 #include "harness/base/error.h"
 #include "models/tokenizer/regex.h"
-#include "models/tokenizer/unicode.h"
 
 namespace lethe::models {
 namespace {

@@ -4,13 +4,13 @@
 
 #include <array>
 
+#include "harness/base/unicode.h"
 #include "harness/base/text.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/byte_token.h"
 #include "models/tokenizer/component.h"
 #include "models/tokenizer/metaspace.h"
 #include "models/tokenizer/text_pattern.h"
-#include "models/tokenizer/unicode.h"
 
 namespace lethe::models {
 namespace {

@@ -5,9 +5,9 @@
 #include <limits>
 #include <optional>
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/byte_trie.h"
 #include "models/tokenizer/component.h"
-#include "models/tokenizer/unicode.h"
 #include "models/tokenizer/word_model.h"
 
 namespace lethe::models {

@@ -6,12 +6,12 @@
 #include <functional>
 #include <optional>
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/component.h"
 #include "models/tokenizer/metaspace.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/text_pattern.h"
-#include "models/tokenizer/unicode.h"
 
 namespace lethe::models {
 namespace {

@@ -2,8 +2,8 @@
 // "WordPiece" of tokenizer.json (BERT): the longest known beginning, again and again.
 #include <algorithm>
 
+#include "harness/base/unicode.h"
 #include "models/tokenizer/component.h"
-#include "models/tokenizer/unicode.h"
 #include "models/tokenizer/word_model.h"
 
 namespace lethe::models {

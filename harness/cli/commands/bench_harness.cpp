@@ -286,11 +286,18 @@ std::string benchmark_name(const std::vector<std::string>& words) {
   return found == words.end() ? "" : *found;
 }
 
+const OptionSpec kScorerBytes{"bytes", "N", "scorers: bytes of an answer (default 100000)"};
+
 int dispatch(const std::vector<std::string>& words) {
   if (!words.empty() && words.front() == "simulated-worker") {
     return run_simulated_worker({words.begin() + 1, words.end()});
   }
-  if (benchmark_name(words) != "harness") return exec_engine("bench", words);
+  const auto name = benchmark_name(words);
+  if (name == "scorers") {
+    return bench_scorers(parse_options(
+        {kScorerBytes, {"json", "", "a JSON array instead of lines"}}, {{"WHAT"}}, words));
+  }
+  if (name != "harness") return exec_engine("bench", words);
   auto known = harness_options();
   known.push_back({"json", "", "one JSON object instead of lines"});
   return run(parse_options(known, {{"WHAT"}}, words));
@@ -306,11 +313,17 @@ Command bench_command() {
       "time\n"
       "of a second run, how busy a queue keeps eight (simulated) devices, and what a run of real "
       "cells\n"
-      "adds to its evaluations. Takes the options marked so, and --json.";
+      "adds to its evaluations. Takes the options marked so, and --json.\n\n"
+      "bench scorers: seconds that each metric takes for long answers of hard shapes. Takes "
+      "--bytes\n"
+      "and --json.";
   const auto own = harness_options();
   spec.options.insert(spec.options.end() - 1, own.begin(), own.end());
+  spec.options.insert(spec.options.end() - 1, kScorerBytes);
   spec.examples.push_back({"the cost of the harness, small",
                            "lethe bench harness --rows 2000 --cells 1000 --overhead-cells 1"});
+  spec.examples.push_back(
+      {"the metrics, on answers of 10 KB", "lethe bench scorers --bytes 10000"});
   return {std::move(spec), {}, dispatch};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole runs that `lethe bench harness` measures: what a run adds to its evaluations, and how busy
-// a queue keeps its devices.
+// What `lethe bench` measures without the engine: the metrics, what a run adds to its evaluations,
+// and how busy a queue keeps its devices.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/cli/options.h"
 #include "harness/grid/cell.h"
 
 namespace lethe::cli {
@@ -21,6 +22,9 @@ double run_overhead(const std::filesystem::path& folder, std::int64_t cells);
 /// to the last end. Each cell takes `ms` milliseconds.
 double busy_share(const std::filesystem::path& folder, const std::vector<grid::Cell>& cells,
                   int devices, int ms);
+
+/// `bench scorers`.
+int bench_scorers(const Options& options);
 
 /// The worker of busy_share(): waits instead of evaluating. `words`: MS --device NAME FD.
 int run_simulated_worker(const std::vector<std::string>& words);

@@ -19,6 +19,7 @@ Command query_command();
 Command report_command();
 Command reproduce_command();
 Command run_command();
+Command score_command();
 Command status_command();
 Command tokenize_command();
 Command verify_command();

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace lethe::models {
+namespace lethe {
 
 /// The code point at byte `at` of valid UTF-8, and the bytes it takes.
 struct CodePoint {
@@ -55,4 +55,4 @@ std::string normal_form(std::string_view text, NormalForm form);
 /// Every character in lower case, without regard to its neighbours.
 std::string lower_case(std::string_view text);
 
-}  // namespace lethe::models
+}  // namespace lethe

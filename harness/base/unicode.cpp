@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/tokenizer/unicode.h"
+#include "harness/base/unicode.h"
 
 #include <utf8proc.h>
 
@@ -9,7 +9,7 @@
 
 #include "harness/base/error.h"
 
-namespace lethe::models {
+namespace lethe {
 namespace {
 
 utf8proc_category_t category(std::int32_t code_point) {
@@ -159,4 +159,4 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-}  // namespace lethe::models
+}  // namespace lethe
