@@ -14,6 +14,7 @@ int fuzz_hf_config(const std::uint8_t* bytes, std::size_t size);
 int fuzz_shard_index(const std::uint8_t* bytes, std::size_t size);
 int fuzz_tokenizer_json(const std::uint8_t* bytes, std::size_t size);
 int fuzz_chat_template(const std::uint8_t* bytes, std::size_t size);
+int fuzz_scorers(const std::uint8_t* bytes, std::size_t size);
 }
 
 namespace lethe::test {
@@ -31,6 +32,7 @@ constexpr Target kTargets[] = {
     {"shard_index", fuzz_shard_index},
     {"tokenizer_json", fuzz_tokenizer_json},
     {"chat_template", fuzz_chat_template},
+    {"scorers", fuzz_scorers},
 };
 
 std::filesystem::path corpus() {
