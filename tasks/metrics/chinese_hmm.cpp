@@ -94,8 +94,7 @@ class ModelFile {
     const auto upto = std::string_view(text_).substr(0, at_);
     const auto line = 1 + std::count(upto.begin(), upto.end(), '\n');
     throw Error(ErrorKind::kData, path_.string() + ", line " + std::to_string(line) +
-                                      ": expected " + expected +
-                                      " as in jieba 0.42.1; ./lethe setup fetches the file anew");
+                                      ": expected " + expected + " as in jieba 0.42.1");
   }
 
   std::filesystem::path path_;

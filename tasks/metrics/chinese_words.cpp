@@ -58,8 +58,7 @@ ChineseWords::ChineseWords(const std::filesystem::path& folder) : model_(folder 
     if (!frequency || *frequency < 0 || blank == 0) {
       throw Error(ErrorKind::kData, path.string() + ", line " + std::to_string(number) +
                                         ": expected 'WORD FREQUENCY CLASS', found '" +
-                                        std::string(line) +
-                                        "'; ./lethe setup fetches the file anew");
+                                        std::string(line) + "'");
     }
     std::uint32_t node = 0;
     for (const char32_t c : to_code_points(line.substr(0, blank))) {

@@ -4,14 +4,50 @@
 #include <algorithm>
 #include <iterator>
 
+#include "harness/base/hash.h"
 #include "harness/base/names.h"
+#include "harness/base/text.h"
 #include "tasks/metrics/metric_families.h"
 
 namespace lethe::tasks {
 
+namespace {
+
+struct PinnedFile {
+  const char* name;
+  const char* sha256;
+};
+
+/// Scores are stored under the metric's version alone, so no other words may stand behind it.
+constexpr PinnedFile kJieba[] = {
+    {"dict.txt", "7197c3211ddd98962b036cdf40324d1ea2bfaa12bd028e68faa70111a88e12a8"},
+    {"finalseg/prob_start.py", "14c5706ced5cd3b42eb4873d4b88f7f52a7bdf80fbd767bc4423d361e20c5330"},
+    {"finalseg/prob_trans.py", "54dfbc252ed71480d4f0cdfdf516ecfbe44efd0f6c3c64b158e7039f2906c91b"},
+    {"finalseg/prob_emit.py", "27d46b1c9efe4dd148fde8be042a21be40e3562d0c7f1273f9de7abae12ebb8d"}};
+
+std::unique_ptr<ChineseWords> open_jieba(const std::filesystem::path& folder) {
+  for (const PinnedFile& file : kJieba) {
+    const auto path = folder / file.name;
+    if (!std::filesystem::exists(path)) {
+      throw Error(ErrorKind::kConfig, "Chinese words need jieba's dictionary and model: expected " +
+                                          path.string() + "; ./lethe setup fetches it");
+    }
+    const auto found = sha256_hex(read_file(path, ErrorKind::kData));
+    if (found != file.sha256) {
+      throw Error(ErrorKind::kData, path.string() +
+                                        ": expected the file of jieba 0.42.1, SHA-256 " +
+                                        file.sha256 + ", found " + found + "; remove " +
+                                        folder.string() + " and run ./lethe setup");
+    }
+  }
+  return std::make_unique<ChineseWords>(folder);
+}
+
+}  // namespace
+
 const ChineseWords& Segmenters::chinese() const {
   const std::lock_guard lock(mutex_);
-  if (!chinese_) chinese_ = std::make_unique<ChineseWords>(root_ / ".deps/jieba");
+  if (!chinese_) chinese_ = open_jieba(root_ / ".deps/jieba");
   return *chinese_;
 }
 

@@ -24,7 +24,8 @@ class Segmenters {
  public:
   /// `root` holds .deps/, where `./lethe setup` puts dictionaries.
   explicit Segmenters(std::filesystem::path root) : root_(std::move(root)) {}
-  /// Throws Error as the segmenter's constructor does.
+  /// Throws Error as the segmenters' constructors do, and when jieba's files are not those of the
+  /// version that scores are kept under.
   const ChineseWords& chinese() const;
   const JapaneseWords& japanese() const;
 

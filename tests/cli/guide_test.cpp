@@ -42,6 +42,9 @@ TEST_CASE("every command that README and user guide print works", "[cli][integra
   write_file_atomically(folder / "prompt.txt", "The capital of France is");
   write_file_atomically(folder / "talk.json",
                         R"([{"role": "user", "content": "What is the capital of France?"}])");
+  write_file_atomically(
+      folder / "cases.jsonl",
+      R"({"metric": "qa_f1_score", "prediction": "The river Lethe.", "references": ["Lethe"]})");
   // Two nights of a grid, to be joined.
   const auto nights = shell(
       "lethe run mine.json --db night1.db --set policies=full && "

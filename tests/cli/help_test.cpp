@@ -72,7 +72,8 @@ TEST_CASE("lists name what there is", "[cli][integration]") {
   const TempDir folder;
   const std::vector<std::pair<std::string, std::string>> expected{
       {"models", "smollm2-135m"}, {"policies", "tova"}, {"tasks", "pg19"},
-      {"suites", "quick"},        {"queries", "speed"}, {"metrics", "ppl"}};
+      {"suites", "quick"},        {"queries", "speed"}, {"metrics", "ppl"},
+      {"metrics", "qa_f1_score"}};
   for (const auto& [what, name] : expected) {
     CAPTURE(what);
     CHECK_THAT(shell("lethe list " + what, folder.path()).out, Contains(name));

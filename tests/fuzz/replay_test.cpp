@@ -15,6 +15,7 @@ int fuzz_shard_index(const std::uint8_t* bytes, std::size_t size);
 int fuzz_tokenizer_json(const std::uint8_t* bytes, std::size_t size);
 int fuzz_chat_template(const std::uint8_t* bytes, std::size_t size);
 int fuzz_plan(const std::uint8_t* bytes, std::size_t size);
+int fuzz_scorers(const std::uint8_t* bytes, std::size_t size);
 }
 
 namespace lethe::test {
@@ -33,6 +34,7 @@ constexpr Target kTargets[] = {
     {"tokenizer_json", fuzz_tokenizer_json},
     {"chat_template", fuzz_chat_template},
     {"plan", fuzz_plan},
+    {"scorers", fuzz_scorers},
 };
 
 std::filesystem::path corpus() {

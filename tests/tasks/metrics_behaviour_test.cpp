@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pitfalls of the scorers by hand, naive definitions beside the fast ones, cases that are refused.
 #include <algorithm>
+#include <filesystem>
 
 #include "harness/base/seed.h"
 #include "tasks/metrics/code_similarity.h"
@@ -14,6 +15,7 @@
 #include "tasks/metrics/transliteration.h"
 #include "tests/models/file_support.h"
 #include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
 
 namespace lethe::tasks {
 namespace {
@@ -166,6 +168,37 @@ TEST_CASE("metrics by name") {
   const auto& all = scoring_metrics();
   CHECK(all.size() == 44);
   CHECK(std::ranges::adjacent_find(all, {}, &Metric::name) == all.end());
+}
+
+TEST_CASE("jieba's files are there and are its own") {
+  const test::TempDir folder;
+  const Segmenters segmenters(folder.path());
+  CHECK_THAT(test::error_of(ErrorKind::kConfig, [&] { segmenters.chinese(); }),
+             Catch::Matchers::Contains("./lethe setup"));
+  std::filesystem::create_directories(folder / ".deps/jieba");
+  write_file_atomically(folder / ".deps/jieba/dict.txt", "word 3 n\n");
+  CHECK_THAT(test::error_of(ErrorKind::kData, [&] { segmenters.chinese(); }),
+             Catch::Matchers::Contains("dict.txt: expected the file of jieba 0.42.1"));
+}
+
+TEST_CASE("damaged dictionaries are refused with their line") {
+  const test::TempDir folder;
+  const auto refused = [&](const char* dictionary, const char* start, const char* expected) {
+    std::filesystem::create_directories(folder / "finalseg");
+    write_file_atomically(folder / "dict.txt", dictionary);
+    write_file_atomically(folder / "finalseg/prob_start.py", start);
+    write_file_atomically(folder / "finalseg/prob_trans.py", "P={'B': {'E': -0.5}}");
+    write_file_atomically(folder / "finalseg/prob_emit.py", "P={'B': {'\\u4e00': -3.6}}");
+    CHECK_THAT(test::error_of(ErrorKind::kData, [&] { ChineseWords words(folder.path()); }),
+               Catch::Matchers::Contains(expected));
+  };
+  const char* start = "P={'B': -0.2,\n 'E': -3.14e+100}";
+  refused("a 1 n\nb x n\n", start, "dict.txt, line 2");
+  refused("a 1 n\nb\n", start, "dict.txt, line 2");
+  refused("a 1 n\n", "P={'B': -0.2,\n 'E' -3}", "prob_start.py, line 2: expected ':'");
+  refused("a 1 n\n", "P={'B': x}", "expected a number");
+  refused("a 1 n\n", "P={'X': 1}", "found 'X'");
+  refused("a 1 n\n", "nothing", "expected P={");
 }
 
 TEST_CASE("a case that lacks something is refused by member") {

@@ -61,7 +61,8 @@ json::object score_line(const std::string& line, const std::string& where,
   try {
     found = &tasks::find_metric(name);
   } catch (Error& error) {
-    throw error.add_context(where);
+    error.add_context(where);
+    throw;
   }
   tasks::ScoredCase sample(value, where);
   auto scored = found->score(sample, segmenters);
