@@ -18,25 +18,32 @@ struct Letter {
 
 // What no decomposition of Unicode takes apart.
 constexpr Letter kLetters[] = {
-    {U'Æ', "AE"},  {U'æ', "ae"},  {U'Œ', "OE"},  {U'œ', "oe"},  {U'Ø', "O"},   {U'ø', "o"},
-    {U'Đ', "D"},   {U'đ', "d"},   {U'Ð', "D"},   {U'ð', "d"},   {U'Þ', "Th"},  {U'þ', "th"},
-    {U'Ł', "L"},   {U'ł', "l"},   {U'ß', "ss"},  {U'ẞ', "Ss"},  {U'ı', "i"},   {U'Ħ', "H"},
-    {U'ħ', "h"},   {U'Ŧ', "T"},   {U'ŧ', "t"},   {U'ĸ', "k"},   {U'ŋ', "ng"},  {U'Ŋ', "NG"},
-    {U'µ', "u"},   {U'‐', "-"},   {U'‑', "-"},   {U'‒', "-"},   {U'–', "-"},   {U'—', "--"},
-    {U'―', "--"},  {U'‘', "'"},   {U'’', "'"},   {U'‚', ","},   {U'‛', "'"},   {U'“', "\""},
-    {U'”', "\""},  {U'„', ",,"},  {U'‟', "\""},  {U'•', "*"},   {U'…', "..."}, {U'‹', "<"},
-    {U'›', ">"},   {U'«', "<<"},  {U'»', ">>"},  {U'·', "*"},   {U'′', "'"},   {U'″', "''"},
-    {U'⁄', "/"},   {U'×', "x"},   {U'÷', "/"},   {U'¡', "!"},   {U'¿', "?"},   {U'°', "deg"},
-    {U'±', "+-"},  {U'©', "(c)"}, {U'®', "(r)"}, {U'™', "tm"},  {U'£', "PS"},  {U'¥', "Y="},
-    {U'€', "EUR"}, {U'¢', "C/"},  {U'§', "SS"},  {U'¶', "P"},   {U'¬', "!"},   {U'¦', "|"},
-    {U'、', ", "}, {U'。', ". "}, {U'「', "["},  {U'」', "] "}, {U'《', "<<"}, {U'》', ">> "}};
+    {U'Æ', "AE"},  {U'æ', "ae"},  {U'Œ', "OE"},  {U'œ', "oe"},   {U'Ø', "O"},   {U'ø', "o"},
+    {U'Đ', "D"},   {U'đ', "d"},   {U'Ð', "D"},   {U'ð', "d"},    {U'Þ', "Th"},  {U'þ', "th"},
+    {U'Ł', "L"},   {U'ł', "l"},   {U'ß', "ss"},  {U'ẞ', "Ss"},   {U'ı', "i"},   {U'Ħ', "H"},
+    {U'ħ', "h"},   {U'Ŧ', "T"},   {U'ŧ', "t"},   {U'ĸ', "k"},    {U'ŋ', "ng"},  {U'Ŋ', "NG"},
+    {U'µ', "u"},   {U'‐', "-"},   {U'‑', "-"},   {U'‒', "-"},    {U'–', "-"},   {U'—', "--"},
+    {U'―', "--"},  {U'‘', "'"},   {U'’', "'"},   {U'‚', ","},    {U'‛', "'"},   {U'“', "\""},
+    {U'”', "\""},  {U'„', ",,"},  {U'‟', "\""},  {U'•', "*"},    {U'…', "..."}, {U'‹', "<"},
+    {U'›', ">"},   {U'«', "<<"},  {U'»', ">>"},  {U'·', "*"},    {U'′', "'"},   {U'″', "''"},
+    {U'⁄', "/"},   {U'×', "x"},   {U'÷', "/"},   {U'¡', "!"},    {U'¿', "?"},   {U'°', "deg"},
+    {U'±', "+-"},  {U'©', "(c)"}, {U'®', "(r)"}, {U'™', "(tm)"}, {U'£', "PS"},  {U'¥', "Y="},
+    {U'€', "EUR"}, {U'¢', "C/"},  {U'§', "SS"},  {U'¶', "P"},    {U'¬', "!"},   {U'¦', "|"},
+    {U'、', ", "}, {U'。', ". "}, {U'「', "["},  {U'」', "] "},  {U'《', "<<"}, {U'》', ">> "},
+    {U'¨', "\""},  {U'¯', "-"},   {U'´', "'"},   {U'¸', ","},    {U'¤', "$?"},  {U'ŉ', "'n"},
+    {U'Ё', "Io"},  {U'ё', "io"},  {U'Є', "Ie"},  {U'є', "ie"},   {U'І', "I"},   {U'і', "i"},
+    {U'Ї', "Yi"},  {U'ї', "yi"},  {U'Ј', "J"},   {U'ј', "j"},    {U'Љ', "Lj"},  {U'љ', "lj"},
+    {U'Њ', "Nj"},  {U'њ', "nj"},  {U'Ћ', "Tsh"}, {U'ћ', "tsh"},  {U'Ђ', "Dj"},  {U'ђ', "dj"},
+    {U'†', "+"},   {U'‡', "++"},  {U'‰', "%0"},  {U'№', "No. "}, {U'←', "-"},   {U'↑', "|"},
+    {U'→', "-"},   {U'↓', "|"},   {U'−', "-"},   {U'〈', "<"},   {U'〉', "> "}, {U'『', "{"},
+    {U'』', "} "}, {U'【', "[("}, {U'】', ")] "}};
 
 // U+0391 (Alpha) to U+03C9 (omega); U+03A2 is no letter.
-constexpr const char* kGreek[] = {"A", "B", "G", "D",  "E", "Z",  "E",  "Th", "I", "K",  "L",  "M",
-                                  "N", "X", "O", "P",  "R", "",   "S",  "T",  "U", "Ph", "Kh", "Ps",
-                                  "O", "I", "U", "a",  "e", "e",  "i",  "u",  "a", "b",  "g",  "d",
-                                  "e", "z", "e", "th", "i", "k",  "l",  "m",  "n", "x",  "o",  "p",
-                                  "r", "s", "s", "t",  "u", "ph", "kh", "ps", "o"};
+constexpr const char* kGreek[] = {
+    "A", "B", "G", "D", "E", "Z", "E",  "Th", "I",  "K",  "L",  "M", "N", "Ks", "O",
+    "P", "R", "",  "S", "T", "U", "Ph", "Kh", "Ps", "O",  "I",  "U", "a", "e",  "e",
+    "i", "u", "a", "b", "g", "d", "e",  "z",  "e",  "th", "i",  "k", "l", "m",  "n",
+    "x", "o", "p", "r", "s", "s", "t",  "u",  "ph", "kh", "ps", "o"};
 constexpr char32_t kFirstGreek = 0x391;
 
 // U+0410 to U+044F: the Russian alphabet, capitals first.
@@ -47,14 +54,14 @@ constexpr const char* kCyrillic[] = {
     "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch", "'", "y", "'", "e", "iu", "ia"};
 constexpr char32_t kFirstCyrillic = 0x410;
 
-// U+3041 (small a) to U+3093 (n); katakana stand 0x60 higher.
+// U+3041 (small a) to U+3096 (small ke); katakana stand 0x60 higher.
 constexpr const char* kKana[] = {
-    "a",  "a",  "i",  "i",  "u",   "u",  "e",   "e",   "o",   "o",  "ka", "ga", "ki", "gi",
-    "ku", "gu", "ke", "ge", "ko",  "go", "sa",  "za",  "shi", "ji", "su", "zu", "se", "ze",
-    "so", "zo", "ta", "da", "chi", "ji", "tsu", "tsu", "zu",  "te", "de", "to", "do", "na",
-    "ni", "nu", "ne", "no", "ha",  "ba", "pa",  "hi",  "bi",  "pi", "fu", "bu", "pu", "he",
-    "be", "pe", "ho", "bo", "po",  "ma", "mi",  "mu",  "me",  "mo", "ya", "ya", "yu", "yu",
-    "yo", "yo", "ra", "ri", "ru",  "re", "ro",  "wa",  "wa",  "wi", "we", "wo", "n"};
+    "a",  "a",  "i",   "i",  "u",   "u",   "e",  "e",   "o",  "o",  "ka", "ga", "ki", "gi", "ku",
+    "gu", "ke", "ge",  "ko", "go",  "sa",  "za", "shi", "zi", "su", "zu", "se", "ze", "so", "zo",
+    "ta", "da", "chi", "di", "tsu", "tsu", "du", "te",  "de", "to", "do", "na", "ni", "nu", "ne",
+    "no", "ha", "ba",  "pa", "hi",  "bi",  "pi", "hu",  "bu", "pu", "he", "be", "pe", "ho", "bo",
+    "po", "ma", "mi",  "mu", "me",  "mo",  "ya", "ya",  "yu", "yu", "yo", "yo", "ra", "ri", "ru",
+    "re", "ro", "wa",  "wa", "wi",  "we",  "wo", "n",   "vu", "ka", "ke"};
 constexpr char32_t kFirstHiragana = 0x3041;
 constexpr char32_t kFirstKatakana = 0x30a1;
 
@@ -87,7 +94,11 @@ void append_ascii(std::string& out, std::int32_t c, std::string_view bytes) {
     out += word;
   } else if (is_python_space(static_cast<char32_t>(c))) {
     out += ' ';
+  } else if (const auto digit = python_int(std::u32string(1, static_cast<char32_t>(c)))) {
+    out += *digit;
   } else if (const std::string parts = normal_form(bytes, NormalForm::kNfkd); parts != bytes) {
+    // A fraction stands apart from a number before it.
+    if (parts.find("\u2044") != std::string::npos) out += ' ';
     for_each_code_point(
         parts, [&](std::int32_t part, std::string_view text) { append_ascii(out, part, text); });
   }
