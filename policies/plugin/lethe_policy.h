@@ -151,7 +151,8 @@ typedef struct lethe_policy_plugin {
   /* Optional, both or neither: everything that later decisions depend on. */
   int (*save)(const void* self, const lethe_sink* sink, char* error, size_t error_size);
   int (*load)(void* self, const lethe_source* source, char* error, size_t error_size);
-  /* Optional: tokens of this layer of a budget of `budget` a layer on average. */
+  /* Optional: tokens of this layer of a budget of `budget` a layer on average; below 0 for
+   * failure. */
   int64_t (*layer_budget)(const void* configuration, const lethe_layer* layer, int64_t budget);
 } lethe_policy_plugin;
 

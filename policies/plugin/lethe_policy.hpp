@@ -361,10 +361,14 @@ struct Table {
   }
   static std::int64_t layer_budget(const void* options, const lethe_layer* layer,
                                    std::int64_t budget) {
-    if constexpr (Has_layer_budget<P>::value) {
-      return P::layer_budget(*static_cast<const Options*>(options), *layer, budget);
-    }
-    return budget;
+    // There is no place for words here: the host says whose budget it was.
+    std::int64_t own = -1;
+    guarded(nullptr, 0, [&] {
+      if constexpr (Has_layer_budget<P>::value) {
+        own = P::layer_budget(*static_cast<const Options*>(options), *layer, budget);
+      }
+    });
+    return own;
   }
 
   static const lethe_policy_plugin* get() {

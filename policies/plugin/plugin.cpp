@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kSymbol = "lethe_policy_plugin_v1";
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
-  throw Error(ErrorKind::kPolicy, "plugin " + path.string() + ": " + why);
+  throw Error(ErrorKind::kPlugin, "plugin " + path.string() + ": " + why);
 }
 
 bool is_name(std::string_view name) {
@@ -97,7 +97,7 @@ LoadedPlugin load_plugin(const std::filesystem::path& given) {
   if (ec) refuse(given, "there is no such file");
   LoadedPlugin plugin;
   plugin.path = path;
-  plugin.sha256 = sha256_hex(read_file(path, ErrorKind::kPolicy));
+  plugin.sha256 = sha256_hex(read_file(path, ErrorKind::kPlugin));
   for (const LoadedPlugin& known : plugins()) {
     if (known.sha256 == plugin.sha256) return known;
   }

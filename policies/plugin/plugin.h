@@ -17,7 +17,7 @@ struct LoadedPlugin {
 };
 
 /// Opens a library, checks its table and adds its policy to the known ones; one that is loaded
-/// already is left as it is. Not thread-safe: called while a program starts. Throws Error(kPolicy)
+/// already is left as it is. Not thread-safe: called while a program starts. Throws Error(kPlugin)
 /// that names the file for one that is none, speaks another version, lacks a function, or has a
 /// name that is taken.
 LoadedPlugin load_plugin(const std::filesystem::path& path);

@@ -2,7 +2,9 @@
 #include "policies/plugin/plugin_policy.h"
 
 #include <array>
+#include <exception>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "harness/base/state_file.h"
@@ -15,7 +17,7 @@ namespace {
 class ErrorText {
  public:
   char* data() { return text_.data(); }
-  std::size_t size() const { return text_.size(); }
+  std::size_t size() const { return text_.size() - 1; }  // its last zero is ours
   /// Throws Error(kPolicy) with what the plugin said, or that it said nothing.
   [[noreturn]] void fail(const std::string& who) const {
     const std::string said(text_.data());
@@ -26,38 +28,80 @@ class ErrorText {
   std::array<char, 1024> text_{};
 };
 
-/// What an AttentionRows becomes on the other side.
-struct Attention {
-  lethe_attention table{};
-  AttentionRows rows;
+/// What went wrong on this side while a plugin's call asked it for something. It waits here until
+/// that call has returned: an exception must not unwind frames of another compiler or of C.
+class Failure {
+ public:
+  template <typename Body>
+  void guard(const Body& body) noexcept {
+    try {
+      body();
+    } catch (...) {
+      if (!first_) first_ = std::current_exception();
+    }
+  }
+  /// Throws what waits, in the name of who(); that is called only then, for this is once a token.
+  template <typename Who>
+  void rethrow(const Who& who) {
+    if (!first_) return;
+    try {
+      std::rethrow_exception(std::exchange(first_, nullptr));
+    } catch (Error& error) {
+      error.add_context(who());
+      throw;
+    }
+  }
+
+ private:
+  std::exception_ptr first_;
 };
 
-const AttentionRows& rows_of(const lethe_attention* attention) {
-  return *static_cast<const AttentionRows*>(attention->self);
+/// An AttentionRows as a plugin asks for it.
+struct ServedRows {
+  const AttentionRows* rows;
+  Failure* failure;
+};
+
+void expect_below(int32_t found, int count, const char* what) {
+  if (found >= 0 && found < count) return;
+  throw Error(ErrorKind::kPolicy, std::string("expected ") + what + " below " +
+                                      std::to_string(count) + " of its attention, asked for " +
+                                      std::to_string(found));
 }
 
 void mean_over_heads(const lethe_attention* attention, int32_t row, double* out) {
-  const AttentionRows& rows = rows_of(attention);
-  rows.mean_over_heads(row, {out, rows.cached()});
+  const auto& served = *static_cast<const ServedRows*>(attention->self);
+  served.failure->guard([&] {
+    expect_below(row, served.rows->rows(), "a row");
+    served.rows->mean_over_heads(row, {out, served.rows->cached()});
+  });
 }
 
 void weights(const lethe_attention* attention, int32_t row, int32_t head, double* out) {
-  const AttentionRows& rows = rows_of(attention);
-  for (std::size_t i = 0; i < rows.cached(); ++i) out[i] = rows.at(row, head, i);
+  const auto& served = *static_cast<const ServedRows*>(attention->self);
+  served.failure->guard([&] {
+    expect_below(row, served.rows->rows(), "a row");
+    expect_below(head, served.rows->heads(), "a query head");
+    for (std::size_t i = 0; i < served.rows->cached(); ++i) {
+      out[i] = served.rows->at(row, head, i);
+    }
+  });
 }
 
 /// A CacheView as C structures. Kept between calls: nothing is allocated per token.
 class CView {
  public:
-  const lethe_view* of(const CacheView& view) {
+  const lethe_view* of(const CacheView& view, Failure& failure) {
     heads_.resize(view.heads.size());
     attention_.resize(view.heads.size());
+    served_.resize(view.heads.size());
     pointers_.resize(view.heads.size());
     for (std::size_t h = 0; h < view.heads.size(); ++h) {
       const HeadCache& from = view.heads[h];
+      served_[h] = {&from.attention, &failure};
       lethe_attention& attention = attention_[h];
       attention = {sizeof attention, from.attention.rows(), from.attention.heads(),
-                   &from.attention,  mean_over_heads,       weights};
+                   &served_[h],      mean_over_heads,       weights};
       heads_[h] = {sizeof(lethe_head), from.positions.size(), from.positions.data(),
                    from.key_norms.empty() ? nullptr : from.key_norms.data(),
                    from.attention.empty() ? nullptr : &attention};
@@ -70,6 +114,7 @@ class CView {
  private:
   std::vector<lethe_head> heads_;
   std::vector<lethe_attention> attention_;
+  std::vector<ServedRows> served_;
   std::vector<const lethe_head*> pointers_;
   lethe_view view_{};
 };
@@ -165,13 +210,13 @@ class PluginPolicy final : public EvictionPolicy {
   void observe(const CacheView& view) override {
     if (table_.observe == nullptr) return;
     call([&](char* error, std::size_t size) {
-      return table_.observe(self_, view_.of(view), error, size);
+      return table_.observe(self_, view_.of(view, failure_), error, size);
     });
   }
   void select(const CacheView& view, std::size_t budget, EvictionPlan& plan) override {
     lethe_plan* c_plan = plan_.for_view(view);
     call([&](char* error, std::size_t size) {
-      return table_.select(self_, view_.of(view), budget, c_plan, error, size);
+      return table_.select(self_, view_.of(view, failure_), budget, c_plan, error, size);
     });
     plan_.read(plan, text_);
   }
@@ -187,11 +232,20 @@ class PluginPolicy final : public EvictionPolicy {
     struct Target {
       StateWriter& out;
       const std::string& prefix;
-    } target{out, prefix};
+      Failure& failure;
+      std::set<std::string> names;
+    } target{out, prefix, failure_, {}};
     const auto put = [](const lethe_sink* sink, const char* name, const void* data,
                         std::size_t bytes) {
       auto& to = *static_cast<Target*>(sink->self);
-      to.out.put(to.prefix + name, std::span(static_cast<const char*>(data), bytes));
+      to.failure.guard([&] {
+        if (!to.names.insert(name).second) {
+          throw Error(ErrorKind::kPolicy,
+                      std::string("expected one array of each name to save, found a second '") +
+                          name + "'");
+        }
+        to.out.put(to.prefix + name, std::span(static_cast<const char*>(data), bytes));
+      });
     };
     const lethe_sink sink{sizeof sink, &target, put};
     call([&](char* error, std::size_t size) { return table_.save(self_, &sink, error, size); });
@@ -201,15 +255,21 @@ class PluginPolicy final : public EvictionPolicy {
     struct Origin {
       const StateReader& in;
       const std::string& prefix;
+      Failure& failure;
       std::vector<std::vector<char>> held;
-    } origin{in, prefix, {}};
+    } origin{in, prefix, failure_, {}};
     const auto get = [](const lethe_source* source, const char* name,
                         std::size_t* bytes) -> const void* {
       auto& from = *static_cast<Origin*>(source->self);
-      if (!from.in.has(from.prefix + name)) return nullptr;
-      from.held.push_back(from.in.get<char>(from.prefix + name));
-      *bytes = from.held.back().size();
-      return from.held.back().data();
+      const void* found = nullptr;
+      from.failure.guard([&] {
+        if (!from.in.has(from.prefix + name)) return;
+        from.held.push_back(from.in.get<char>(from.prefix + name));
+        *bytes = from.held.back().size();
+        // An empty array is there, too: null would say that it is not.
+        found = *bytes > 0 ? from.held.back().data() : "";
+      });
+      return found;
     };
     const lethe_source source{sizeof source, &origin, get};
     call([&](char* error, std::size_t size) { return table_.load(self_, &source, error, size); });
@@ -219,13 +279,17 @@ class PluginPolicy final : public EvictionPolicy {
   template <typename Function>
   void call(const Function& function) const {
     ErrorText error;
-    if (function(error.data(), error.size()) != 0) error.fail("policy '" + text_ + "'");
+    const int code = function(error.data(), error.size());
+    const auto who = [&] { return "policy '" + text_ + "'"; };
+    failure_.rethrow(who);
+    if (code != 0) error.fail(who());
   }
 
   const lethe_policy_plugin& table_;
   Configuration configuration_;
   std::string text_;
   void* self_ = nullptr;
+  mutable Failure failure_;
   CView view_;
   CPlan plan_;
 };
@@ -292,9 +356,17 @@ PolicyPlan plugin_plan(const lethe_policy_plugin& table, const std::string& sha2
     return std::make_unique<PluginPolicy>(table, configuration, layer, text);
   };
   if (table.layer_budget != nullptr) {
-    plan.layer_budget = [&table, configuration](const LayerContext& layer, std::int64_t budget) {
+    plan.layer_budget = [&table, configuration, text = plan.text](const LayerContext& layer,
+                                                                  std::int64_t budget) {
       const lethe_layer c = c_layer(layer);
-      return table.layer_budget(configuration.get(), &c, budget);
+      const std::int64_t share = table.layer_budget(configuration.get(), &c, budget);
+      if (share < 0) {
+        throw Error(ErrorKind::kPolicy,
+                    "policy '" + text + "': expected its plugin to give layer " +
+                        std::to_string(layer.layer) + " a share of a budget of " +
+                        std::to_string(budget) + ", found that it failed");
+      }
+      return share;
     };
   }
   return plan;

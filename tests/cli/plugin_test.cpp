@@ -125,5 +125,22 @@ TEST_CASE("a plugin that crashes, hangs or lies costs its cell, not the grid",
                            Catch::Contains("liar:mode=range,failed"));
 }
 
+TEST_CASE("a plugin that is built anew during a run is not taken for the planned one",
+          "[cli][integration]") {
+  const TempDir folder;
+  std::filesystem::copy_file(plugin("liar"), folder / "mine.so");
+  write_suite(folder / "p.json", R"("tova", "liar:mode=rebuild")", R"(, "plugins": ["mine.so"])");
+  const auto run = shell("lethe run p.json --db p.db", folder.path());
+  CAPTURE(run.err, run.out);
+  CHECK(run.code == 1);
+  const auto rows = shell(
+      "lethe query --db p.db --format csv \"SELECT policy, status, reason FROM cells ORDER BY 1\"",
+      folder.path());
+  CAPTURE(rows.out);
+  CHECK_THAT(rows.out,
+             Catch::Contains("tova,done") && Catch::Contains("liar:mode=rebuild,failed") &&
+                 Catch::Contains("its plugin is not the one that the plan was made with"));
+}
+
 }  // namespace
 }  // namespace lethe::test

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "harness/base/error.h"
+#include "harness/base/state_file.h"
 #include "policies/plugin/plugin.h"
 #include "tests/policies/simulated_layer.h"
 #include "tests/support/catch.h"
@@ -21,7 +22,7 @@ std::string refusal(const std::filesystem::path& path) {
   try {
     load_plugin(path);
   } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kPolicy);
+    CHECK(error.kind() == ErrorKind::kPlugin);
     CHECK_THAT(error.what(), Contains(path.filename().string()));
     return error.what();
   }
@@ -115,9 +116,47 @@ TEST_CASE("a plugin that throws or lies is told what it did", "[fault]") {
   CHECK_THAT(outcome("create"), Contains("no instance today"));
   CHECK_THAT(outcome("traits"), Contains("update interval below 1"));
   CHECK_THAT(outcome("count"), Contains("as many as there are tokens"));
-  for (const char* mode : {"range", "twice", "order", "few", "many"}) {
-    CHECK(outcome(mode) != "accepted");
-  }
+  CHECK_THAT(outcome("range"), Contains("outside the"));
+  CHECK_THAT(outcome("twice"), Contains("not strictly ascending"));
+  CHECK_THAT(outcome("order"), Contains("not strictly ascending"));
+  CHECK_THAT(outcome("few"), Contains("expected 4 victims") && Contains("found 3"));
+  CHECK_THAT(outcome("many"), Contains("expected 4 victims") && Contains("found 5"));
+  // Pinned tokens are not in its view: no index means one.
+  CHECK_THAT(outcome("range,sinks=2"), Contains("outside the"));
+  CHECK_THAT(outcome("row"), Contains("expected a row below 1") && Contains("asked for 1"));
+  CHECK_THAT(outcome("head"), Contains("expected a query head below 2") && Contains("for -1"));
+  CHECK_THAT(outcome("shout"), Contains("!!!"));
+}
+
+TEST_CASE("what a plugin saves and shares is checked, and nothing is thrown through it",
+          "[fault]") {
+  load_plugin(plugin("liar"));
+  const auto saved = [](const std::string& mode) {
+    const PolicyPlan plan = known_policies().resolve("liar:mode=" + mode);
+    StateWriter out;
+    plan.make({})->save(out, "p.");
+    return StateReader(out.finish("liar"), "liar").get<char>("p.scores");
+  };
+  CHECK(saved("window") == std::vector<char>{'a', 'b'});
+  CHECK_THROWS_WITH(saved("save"),
+                    Contains("policy 'liar:mode=save'") && Contains("found a second 'scores'"));
+  CHECK(budget_in_layer(known_policies().resolve("liar"), {}, 9) == 9);
+  CHECK_THROWS_WITH(budget_in_layer(known_policies().resolve("liar:mode=share"), {}, 9),
+                    Contains("policy 'liar:mode=share'") && Contains("share of a budget of 9"));
+}
+
+TEST_CASE("a plugin finds empty arrays again", "[unit]") {
+  load_plugin(plugin("sink_tova"));
+  const PolicyPlan plan = known_policies().resolve("sink-tova");
+  // As in the first steps, when all tokens are pinned and none is in view.
+  const double none = 0;
+  const HeadCache head{{}, {}, AttentionRows(&none, 1, 1, 1, 1, 1, {})};
+  const auto policy = plan.make({});
+  policy->observe({0, {&head, 1}});
+  StateWriter out;
+  policy->save(out, "p.");
+  const StateReader in(out.finish("sink-tova"), "sink-tova");
+  CHECK_NOTHROW(plan.make({})->load(in, "p."));
 }
 
 }  // namespace
