@@ -9,6 +9,7 @@
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "reports/numbers.h"
+#include "reports/published.h"
 
 namespace lethe::reports {
 namespace {
@@ -111,7 +112,7 @@ ClaimCheck paired_check(const Panel& panel, const ClaimSet& claims, const Claim&
   const bool holds = order ? found->delta.mean <= claim.tolerance_nats
                            : (!claim.at_least || found->ratio >= *claim.at_least) &&
                                  (!claim.at_most || found->ratio <= *claim.at_most);
-  check.verdict = holds ? Verdict::kReproduced : Verdict::kNotReproduced;
+  check.verdict = verdict_of(holds);
   return check;
 }
 
@@ -141,7 +142,7 @@ ClaimCheck invariant_check(const Panel& panel, const Claim& claim, const CellRes
   check.books = cluster_sums(pairs.difference, pairs.cluster).size();
   check.numbers = "largest |Δ mean NLL| of a sample " + scientific(largest) + ", allowed " +
                   scientific(tolerance->second);
-  check.verdict = largest <= tolerance->second ? Verdict::kReproduced : Verdict::kNotReproduced;
+  check.verdict = verdict_of(largest <= tolerance->second);
   return check;
 }
 
@@ -207,6 +208,22 @@ std::string_view to_string(Verdict verdict) {
   return "not comparable";
 }
 
+Verdict verdict_of(bool holds) {
+  return holds ? Verdict::kReproduced : Verdict::kNotReproduced;
+}
+
+Tone tone_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kReproduced:
+      return Tone::kGood;
+    case Verdict::kNotReproduced:
+      return Tone::kBad;
+    case Verdict::kNotComparable:
+      break;
+  }
+  return Tone::kPlain;
+}
+
 std::string ClaimSet::label(std::string_view spec) const {
   if (spec == kFullPolicy) return "Full cache";
   const auto at = std::find_if(policies.begin(), policies.end(),
@@ -217,10 +234,7 @@ std::string ClaimSet::label(std::string_view spec) const {
 ClaimSet read_claims(const std::filesystem::path& path) {
   const json::value file = read_json_file(path, ErrorKind::kData);
   ObjectReader reader(file, path.filename().string(), ErrorKind::kData);
-  if (const std::string schema = reader.string("schema"); schema != "lethe-claims-1") {
-    throw Error(ErrorKind::kData,
-                reader.where("schema") + ": expected \"lethe-claims-1\", found \"" + schema + "\"");
-  }
+  expect_schema(reader, "lethe-claims-1");
   ClaimSet set;
   reader.string("id");
   set.title = reader.string("title");

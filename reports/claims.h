@@ -12,12 +12,17 @@
 #include <vector>
 
 #include "reports/perplexity_data.h"
+#include "reports/table.h"
 
 namespace lethe::reports {
 
 enum class Verdict { kReproduced, kNotReproduced, kNotComparable };
 /// "reproduced", "not reproduced", "not comparable".
 std::string_view to_string(Verdict verdict);
+/// Of a claim that could be checked.
+Verdict verdict_of(bool holds);
+/// How a page shows it.
+Tone tone_of(Verdict verdict);
 
 enum class ClaimKind {
   kOrder,      ///< policy a is at most policy b at every budget below the length

@@ -20,9 +20,8 @@ struct Row {
   std::int64_t length = 0;
   std::int64_t lanes = 0;
   std::int64_t peak_bytes = 0;  ///< of one sample
-  std::int64_t samples = 0;
-  double rate = 0;          ///< tokens per second of all lanes together
-  std::int64_t memory = 0;  ///< bytes that the batch was made for
+  double rate = 0;              ///< tokens per second of all lanes together
+  std::int64_t memory = 0;      ///< bytes that the batch was made for
 
   /// More samples would have fitted than there were.
   bool short_of_samples() const { return memory / std::max<std::int64_t>(1, peak_bytes) > lanes; }
@@ -55,7 +54,6 @@ std::vector<Row> read_rows(const store::RunStore& store, const Selection& select
             found[5].as_int64(),
             found[6].as_int64(),
             found[7].as_int64(),
-            found[9].as_int64(),
             found[8].to_number<double>(),
             found[10].as_int64() << 20};
     if (found[1].is_int64()) row.budget = found[1].as_int64();
@@ -146,7 +144,6 @@ ReportResult write_efficiency_report(const store::RunStore& store, const ReportR
   Document document;
   document.title = request.title.empty() ? "Efficiency by budget" : request.title;
   document.subtitle = "How many samples decode together in one memory, and how fast.";
-  PlotFigure figure{"efficiency", "Throughput at the largest batch", {}};
   if (rows.empty()) {
     say_empty(document, result, store);
   } else {
@@ -179,9 +176,9 @@ ReportResult write_efficiency_report(const store::RunStore& store, const ReportR
       line.style = panel.series.size();
       panel.series.push_back(std::move(line));
     }
-    figure.panels.push_back(std::move(panel));
+    const PlotFigure figure{"efficiency", "Throughput at the largest batch", {std::move(panel)}};
     files.draw_figures({figure});
-    document.blocks.push_back(files.picture(figure, "plot-", figure.title, figure.title,
+    document.blocks.push_back(files.picture(figure, figure.title, figure.title,
                                             "Tokens per second of the largest batch that fits."));
     Table table = efficiency_table(rows, paper);
     if (files.wants("csv")) files.save("efficiency.csv", to_csv(table));

@@ -84,11 +84,7 @@ Claims read_extrapolation_claims(const std::filesystem::path& path) {
 }
 
 Verdicts::Item item(Verdict verdict, const std::string& text, const std::string& detail) {
-  return {std::string(to_string(verdict)),
-          verdict == Verdict::kReproduced      ? Tone::kGood
-          : verdict == Verdict::kNotReproduced ? Tone::kBad
-                                               : Tone::kPlain,
-          text, detail};
+  return {std::string(to_string(verdict)), tone_of(verdict), text, detail};
 }
 
 /// One item per kind of positions: the paper's 70K run compresses them.
@@ -99,7 +95,7 @@ Verdicts check(const std::vector<Line>& lines, const Claims& claims) {
     double rise = 0;
     for (const double value : own.perplexity) rise = std::max(rise, value - own.perplexity.front());
     verdicts.items.push_back(item(
-        rise <= claims.within ? Verdict::kReproduced : Verdict::kNotReproduced,
+        verdict_of(rise <= claims.within),
         claims.within_text + " (" + own.positions + " positions)",
         "from " + perplexity_text(own.perplexity.front()) + ", at most " + signed_fixed(rise, 2)));
     for (const Line& other : lines) {
@@ -112,7 +108,7 @@ Verdicts check(const std::vector<Line>& lines, const Claims& claims) {
         below = below && own.perplexity[i] <= other.perplexity[i];
       }
       verdicts.items.push_back(item(
-          below ? Verdict::kReproduced : Verdict::kNotReproduced,
+          verdict_of(below),
           claims.order_text + " (" + own.positions + " against " + other.positions + " positions)",
           perplexity_text(own.perplexity.back()) + " and " +
               perplexity_text(other.perplexity.back()) + " at the end"));
@@ -194,7 +190,7 @@ ReportResult write_extrapolation_report(const store::RunStore& store, const Repo
     }
     const PlotFigure figure{"extrapolation", "Perplexity against length", {std::move(panel)}};
     files.draw_figures({figure});
-    document.blocks.push_back(files.picture(figure, "plot-", figure.title, figure.title,
+    document.blocks.push_back(files.picture(figure, figure.title, figure.title,
                                             "Perplexity of all tokens up to a length."));
     Table table = points_table(lines);
     if (files.wants("csv")) files.save("extrapolation.csv", to_csv(table));

@@ -262,9 +262,7 @@ class Writer {
     for (const ClaimOutcome& outcome : section.outcomes) {
       const Verdict verdict = outcome.verdict();
       block.items.push_back({.verdict = verdict_name(outcome),
-                             .tone = verdict == Verdict::kReproduced      ? Tone::kGood
-                                     : verdict == Verdict::kNotReproduced ? Tone::kBad
-                                                                          : Tone::kPlain,
+                             .tone = tone_of(verdict),
                              .text = outcome.claim.statement,
                              .detail = outcome.summary()});
     }
@@ -295,7 +293,7 @@ class Writer {
           "ends.";
     }
     return files_.picture(
-        figure, "plot-",
+        figure,
         figure.title + ", " + panel.settings.model +
             ": one line per policy, the full cache across; the numbers stand in the tables below",
         description, std::move(caption));

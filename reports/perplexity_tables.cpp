@@ -292,9 +292,8 @@ Table checks_table(std::span<const ClaimOutcome> outcomes, const ClaimSet& claim
       "the sample could have told the difference from none.");
   for (const ClaimOutcome& outcome : outcomes) {
     for (const ClaimCheck& check : outcome.checks) {
-      const Tone tone = check.verdict == Verdict::kReproduced      ? Tone::kGood
-                        : check.verdict == Verdict::kNotReproduced ? Tone::kBad
-                                                                   : Tone::kMuted;
+      const Tone tone =
+          check.verdict == Verdict::kNotComparable ? Tone::kMuted : tone_of(check.verdict);
       table.add_row(std::vector<TableCell>{
           {.text = outcome.claim.id,
            .notes = {table.note("`" + outcome.claim.id + "`: " + outcome.claim.source +

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <set>
 
-#include "harness/base/json.h"
-
 namespace lethe::reports {
 namespace {
 
@@ -16,6 +14,13 @@ std::optional<std::int64_t> optional_integer(ObjectReader& reader, std::string_v
 }
 
 }  // namespace
+
+void expect_schema(ObjectReader& reader, const std::string& expected) {
+  if (const std::string schema = reader.string("schema"); schema != expected) {
+    throw Error(ErrorKind::kData, reader.where("schema") + ": expected \"" + expected +
+                                      "\", found \"" + schema + "\"");
+  }
+}
 
 const PublishedValue* PublishedTable::find(std::string_view policy, std::int64_t budget) const {
   const auto at = std::find_if(values.begin(), values.end(), [&](const PublishedValue& value) {
@@ -43,10 +48,7 @@ std::optional<std::int64_t> PublishedTable::length() const {
 PublishedTable read_published(const std::filesystem::path& path) {
   const json::value file = read_json_file(path, ErrorKind::kData);
   ObjectReader reader(file, path.filename().string(), ErrorKind::kData);
-  if (const std::string schema = reader.string("schema"); schema != "lethe-published-1") {
-    throw Error(ErrorKind::kData, reader.where("schema") +
-                                      ": expected \"lethe-published-1\", found \"" + schema + "\"");
-  }
+  expect_schema(reader, "lethe-published-1");
   PublishedTable table;
   table.id = reader.string("id");
   table.title = reader.string("title");

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/base/json.h"
+
 namespace lethe::reports {
 
 struct PublishedValue {
@@ -37,6 +39,9 @@ struct PublishedTable {
   /// The one input length of all values; none when they differ.
   std::optional<std::int64_t> length() const;
 };
+
+/// Throws Error(kData) unless the "schema" of a file is the expected one.
+void expect_schema(ObjectReader& reader, const std::string& expected);
 
 /// Reads one file. Throws Error(kData) that names file and member when it is missing or malformed.
 PublishedTable read_published(const std::filesystem::path& path);

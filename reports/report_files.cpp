@@ -56,9 +56,8 @@ void ReportFiles::draw_figures(const std::vector<PlotFigure>& figures) {
   }
 }
 
-Picture ReportFiles::picture(const PlotFigure& figure, const std::string& id_prefix,
-                             std::string alt, const std::string& description,
-                             std::string caption) const {
+Picture ReportFiles::picture(const PlotFigure& figure, std::string alt,
+                             const std::string& description, std::string caption) const {
   Picture picture{.file = wants("svg")   ? figure.name + ".svg"
                           : wants("png") ? figure.name + ".png"
                                          : "",
@@ -66,7 +65,7 @@ Picture ReportFiles::picture(const PlotFigure& figure, const std::string& id_pre
                   .alt = std::move(alt),
                   .caption = std::move(caption)};
   if (const auto at = svg_.find(figure.name); at != svg_.end()) {
-    picture.svg = inline_svg(at->second, id_prefix + figure.name, figure.title, description);
+    picture.svg = inline_svg(at->second, "plot-" + figure.name, figure.title, description);
   }
   return picture;
 }

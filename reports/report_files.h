@@ -29,8 +29,8 @@ class ReportFiles {
   /// Draws figures where some format needs them; keeps the files that were asked for.
   void draw_figures(const std::vector<PlotFigure>& figures);
   /// A drawn figure for a document: `alt` instead of it, `description` for screen readers.
-  Picture picture(const PlotFigure& figure, const std::string& id_prefix, std::string alt,
-                  const std::string& description, std::string caption) const;
+  Picture picture(const PlotFigure& figure, std::string alt, const std::string& description,
+                  std::string caption) const;
 
   std::vector<std::filesystem::path> take() { return std::move(files_); }
 

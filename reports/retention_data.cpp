@@ -3,6 +3,7 @@
 
 #include "harness/base/error.h"
 #include "harness/base/json.h"
+#include "reports/published.h"
 
 namespace lethe::reports {
 namespace {
@@ -104,13 +105,9 @@ std::optional<double> mean_of_tags(const std::map<std::string, TagLifetime>& tag
 }
 
 RetentionClaims read_retention_claims(const std::filesystem::path& path) {
-  constexpr const char* kSchema = "lethe-retention-claims-1";
   const json::value file = read_json_file(path, ErrorKind::kData);
   ObjectReader reader(file, path.filename().string(), ErrorKind::kData);
-  if (const std::string schema = reader.string("schema"); schema != kSchema) {
-    throw Error(ErrorKind::kData, reader.where("schema") + ": expected \"" + kSchema +
-                                      "\", found \"" + schema + "\"");
-  }
+  expect_schema(reader, "lethe-retention-claims-1");
   RetentionClaims claims;
   ObjectReader source(reader.at("source"), reader.where("source"), ErrorKind::kData);
   claims.paper = source.string("paper");

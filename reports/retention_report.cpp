@@ -33,23 +33,36 @@ std::string percent_interval(const Estimate& estimate) {
   return ends ? "[" + fixed(100 * ends->low, 1) + ", " + fixed(100 * ends->high, 1) + "]" : "";
 }
 
+/// A table with its name in the page and that of its file.
+struct NamedTable {
+  std::string id;
+  std::string file;
+  Table table;
+};
+
 /// A panel of cells, and what their samples say.
 class Section {
  public:
   using Outputs = std::map<std::string, std::vector<RetentionSample>>;
 
   Section(const Panel& panel, const Outputs& outputs, const RetentionClaims& claims,
-          const PublishedTable& published, std::string suffix)
+          const PublishedTable& published, const Selection& selection, std::string suffix)
       : panel_(panel),
         outputs_(outputs),
         claims_(claims),
         published_(published),
         suffix_(std::move(suffix)),
-        budgets_(panel.budgets()) {}
+        budgets_(panel.budgets()),
+        findings_{recency(), first(), sinks(), tags()},
+        figures_(draw_means()),
+        tables_(make_tables(outputs_sql(selection), perplexity_sql(selection, panel.settings))) {}
 
   const Panel& panel() const { return panel_; }
-  const std::string& suffix() const { return suffix_; }
+  const std::vector<Finding>& findings() const { return findings_; }
+  const std::vector<PlotFigure>& figures() const { return figures_; }
+  const std::vector<NamedTable>& tables() const { return tables_; }
 
+ private:
   const std::vector<RetentionSample>& samples(const std::string& policy,
                                               std::int64_t budget) const {
     static const std::vector<RetentionSample> kNone;
@@ -58,7 +71,20 @@ class Section {
     return found == outputs_.end() ? kNone : found->second;
   }
 
-  std::vector<Finding> findings() const { return {recency(), first(), sinks(), tags()}; }
+  std::vector<NamedTable> make_tables(const std::string& outputs,
+                                      const std::string& perplexity) const {
+    std::vector<NamedTable> tables;
+    const auto add = [&](const std::string& id, const std::string& file, Table table,
+                         const std::string& sql) {
+      table.sql = sql;
+      tables.push_back({id + suffix_, file + suffix_ + ".csv", std::move(table)});
+    };
+    add("recency", "recency", recency_table(), outputs);
+    add("first", "first-positions", first_table(), outputs);
+    add("tags", "tags", tags_table(), outputs);
+    add("sinks", "sinks", sinks_table(), perplexity);
+    return tables;
+  }
 
   Table recency_table() const {
     Table table;
@@ -179,7 +205,7 @@ class Section {
     return table;
   }
 
-  std::vector<PlotFigure> figures() const {
+  std::vector<PlotFigure> draw_means() const {
     std::vector<PlotFigure> out;
     const auto add = [&](const std::string& name, const std::string& title,
                          const std::string& x_label, const std::string& y_label,
@@ -207,7 +233,6 @@ class Section {
     return out;
   }
 
- private:
   std::vector<std::string> policies() const {
     std::vector<std::string> names;
     for (const CellResult& cell : panel_.cells) {
@@ -256,10 +281,6 @@ class Section {
     const CellResult* plain = panel_.find(claims_.policy, budget);
     if (!own || !plain || !own->usable() || !plain->usable()) return std::nullopt;
     return compare_cells(*own, *plain, budget);
-  }
-
-  static Verdict verdict_of(bool holds) {
-    return holds ? Verdict::kReproduced : Verdict::kNotReproduced;
   }
 
   Finding recency() const {
@@ -340,17 +361,13 @@ class Section {
   const PublishedTable& published_;
   std::string suffix_;
   std::vector<std::int64_t> budgets_;
+  std::vector<Finding> findings_;
+  std::vector<PlotFigure> figures_;
+  std::vector<NamedTable> tables_;
 };
 
-void add_table(Document& document, std::string id, Table table, const std::string& sql) {
-  if (table.rows.empty()) return;
-  table.sql = sql;
-  document.blocks.push_back(TableBlock{std::move(id), std::move(table)});
-}
-
 void add_section(Document& document, const Section& section, const RetentionClaims& claims,
-                 const PublishedTable& published, const Selection& selection,
-                 const ReportFiles& files) {
+                 const PublishedTable& published, const ReportFiles& files) {
   auto& blocks = document.blocks;
   const Settings& s = section.panel().settings;
   blocks.push_back(Facts{{{"Model", s.model},
@@ -367,27 +384,22 @@ void add_section(Document& document, const Section& section, const RetentionClai
   Verdicts verdicts;
   for (const Finding& finding : section.findings()) {
     verdicts.items.push_back({.verdict = std::string(to_string(finding.verdict)),
-                              .tone = finding.verdict == Verdict::kReproduced      ? Tone::kGood
-                                      : finding.verdict == Verdict::kNotReproduced ? Tone::kBad
-                                                                                   : Tone::kPlain,
+                              .tone = tone_of(finding.verdict),
                               .text = finding.statement.text,
                               .detail = finding.numbers + ". " + finding.statement.source});
   }
   blocks.push_back(std::move(verdicts));
-  const std::string sql = outputs_sql(selection);
   blocks.push_back(Heading{2, "What stays"});
   for (const PlotFigure& figure : section.figures()) {
-    blocks.push_back(files.picture(figure, "plot-", figure.title, figure.title,
+    blocks.push_back(files.picture(figure, figure.title, figure.title,
                                    figure.title + ": means over samples" +
                                        (figure.name.starts_with("first") ? " and layers" : "") +
                                        ". The numbers stand in the database (`output` of the view "
                                        "`samples`)."));
   }
-  add_table(document, "recency" + section.suffix(), section.recency_table(), sql);
-  add_table(document, "first" + section.suffix(), section.first_table(), sql);
-  add_table(document, "tags" + section.suffix(), section.tags_table(), sql);
-  add_table(document, "sinks" + section.suffix(), section.sinks_table(),
-            perplexity_sql(selection, s));
+  for (const NamedTable& named : section.tables()) {
+    if (!named.table.rows.empty()) blocks.push_back(TableBlock{named.id, named.table});
+  }
   blocks.push_back(
       Paragraph{"Which tokens of a text stay, layer by layer, is shown by `lethe "
                 "trace` and `lethe analyze`."});
@@ -413,7 +425,7 @@ ReportResult write_retention_report(const store::RunStore& store, const ReportRe
     say_empty(document, result, store);
   }
   for (std::size_t i = 0; i < panels.size(); ++i) {
-    const Section section(panels[i], outputs, claims, published,
+    const Section section(panels[i], outputs, claims, published, selection,
                           i == 0 ? "" : "-" + std::to_string(i + 1));
     files.draw_figures(section.figures());
     if (panels.size() > 1) {
@@ -422,16 +434,13 @@ ReportResult write_retention_report(const store::RunStore& store, const ReportRe
                                                with_thousands(s.length) + " tokens, " + s.schedule +
                                                ", " + s.dtype});
     }
-    add_section(document, section, claims, published, selection, files);
+    add_section(document, section, claims, published, files);
     for (const Finding& finding : section.findings()) {
       result.summary.push_back(std::string(to_string(finding.verdict)) + ": " +
                                finding.statement.text + " (" + finding.numbers + ")");
     }
     if (files.wants("csv")) {
-      files.save("recency" + section.suffix() + ".csv", to_csv(section.recency_table()));
-      files.save("first-positions" + section.suffix() + ".csv", to_csv(section.first_table()));
-      files.save("tags" + section.suffix() + ".csv", to_csv(section.tags_table()));
-      files.save("sinks" + section.suffix() + ".csv", to_csv(section.sinks_table()));
+      for (const NamedTable& named : section.tables()) files.save(named.file, to_csv(named.table));
     }
   }
   return files.finish(std::move(document), std::move(result), store, selection, clock);

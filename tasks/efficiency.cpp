@@ -10,24 +10,10 @@
 
 namespace lethe::tasks {
 
-EfficiencyOptions EfficiencyOptions::parse(const json::object& object,
-                                           const std::filesystem::path& root) {
-  const json::value holder(object);
-  ObjectReader reader(holder, "task efficiency", ErrorKind::kConfig);
-  EfficiencyOptions options;
-  if (reader.find("memory_mib")) {
-    options.memory_mib = at_least(reader.integer("memory_mib"), 1, reader.where("memory_mib"));
-  }
-  if (reader.find("lanes")) {
-    throw Error(ErrorKind::kConfig,
-                reader.where("lanes") + ": the memory decides how many; leave it out");
-  }
-  json::object rest = object;
-  rest.erase("memory_mib");
-  options.generation = ContinuationOptions::parse(rest, root);
-  return options;
-}
+namespace {
 
+/// Bytes of keys and values that one sample holds at most. Throws Error(kConfig) for a policy whose
+/// cache has no bound.
 std::int64_t cache_bytes(const models::Model& model, const RunSettings& settings,
                          std::int64_t length) {
   const auto& config = model.config();
@@ -57,6 +43,26 @@ std::int64_t cache_bytes(const models::Model& model, const RunSettings& settings
   }
   const std::int64_t vectors = 2 * config.n_layers * config.n_kv_heads;
   return *tokens * vectors * (config.head_dim * number + scale);
+}
+
+}  // namespace
+
+EfficiencyOptions EfficiencyOptions::parse(const json::object& object,
+                                           const std::filesystem::path& root) {
+  const json::value holder(object);
+  ObjectReader reader(holder, "task efficiency", ErrorKind::kConfig);
+  EfficiencyOptions options;
+  if (reader.find("memory_mib")) {
+    options.memory_mib = at_least(reader.integer("memory_mib"), 1, reader.where("memory_mib"));
+  }
+  if (reader.find("lanes")) {
+    throw Error(ErrorKind::kConfig,
+                reader.where("lanes") + ": the memory decides how many; leave it out");
+  }
+  json::object rest = object;
+  rest.erase("memory_mib");
+  options.generation = ContinuationOptions::parse(rest, root);
+  return options;
 }
 
 EfficiencyTask::EfficiencyTask(const EfficiencyOptions& options, std::int64_t length)

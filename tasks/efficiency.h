@@ -20,11 +20,6 @@ struct EfficiencyOptions {
   static EfficiencyOptions parse(const json::object& options, const std::filesystem::path& root);
 };
 
-/// Bytes of keys and values that one sample holds at most. Throws Error(kConfig) for a policy whose
-/// cache has no bound.
-std::int64_t cache_bytes(const models::Model& model, const RunSettings& settings,
-                         std::int64_t length);
-
 /// As `continuation`, in batches of as many samples as the memory holds under the cell's policy and
 /// budget. The output of a sample is JSON: "lanes", the samples of its batch (the last may have
 /// fewer), and "text". What a batch decodes together is lanes x decode_tokens_per_s.

@@ -6,8 +6,8 @@
 
 #include <array>
 
-#include "harness/base/unicode.h"
 #include "harness/base/error.h"
+#include "harness/base/unicode.h"
 
 namespace lethe::models {
 namespace {

@@ -3,8 +3,8 @@
 // for the classes of characters; what they read differently is refused rather than approximated.
 #include <cctype>
 
-#include "harness/base/unicode.h"
 #include "harness/base/error.h"
+#include "harness/base/unicode.h"
 #include "models/tokenizer/regex.h"
 
 namespace lethe::models {

@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "harness/base/unicode.h"
 #include "harness/base/text.h"
+#include "harness/base/unicode.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/byte_token.h"
 #include "models/tokenizer/component.h"

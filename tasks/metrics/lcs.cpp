@@ -19,13 +19,6 @@ WordId WordNumbers::operator()(const std::string& word) {
   return numbers_.emplace(word, static_cast<WordId>(numbers_.size())).first->second;
 }
 
-WordIds WordNumbers::of(const std::vector<std::string>& words) {
-  WordIds ids;
-  ids.reserve(words.size());
-  for (const auto& word : words) ids.push_back((*this)(word));
-  return ids;
-}
-
 LcsColumns::LcsColumns(std::span<const WordId> columns)
     : columns_(columns.begin(), columns.end()),
       words_((columns.size() + kWordBits - 1) / kWordBits) {

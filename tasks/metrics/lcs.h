@@ -19,7 +19,6 @@ using WordIds = std::vector<WordId>;
 class WordNumbers {
  public:
   WordId operator()(const std::string& word);
-  WordIds of(const std::vector<std::string>& words);
   std::size_t size() const { return numbers_.size(); }
 
  private:

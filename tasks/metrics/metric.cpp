@@ -116,6 +116,17 @@ std::vector<std::vector<std::string>> ScoredCase::text_lists(std::string_view na
   return lists;
 }
 
+Corpus ScoredCase::corpus() {
+  Corpus corpus{texts("predictions"), text_lists("references")};
+  if (corpus.predictions.size() != corpus.references.size()) {
+    throw Error(ErrorKind::kData, where("references") + ": expected one list for each of " +
+                                      std::to_string(corpus.predictions.size()) +
+                                      " predictions, found " +
+                                      std::to_string(corpus.references.size()));
+  }
+  return corpus;
+}
+
 const std::vector<Metric>& scoring_metrics() {
   static const std::vector<Metric> kMetrics = [] {
     std::vector<Metric> all;

@@ -36,6 +36,12 @@ class Segmenters {
   mutable std::unique_ptr<JapaneseWords> japanese_;
 };
 
+/// Answers with the references of each; as many of the one as of the other.
+struct Corpus {
+  std::vector<std::string> predictions;
+  std::vector<std::vector<std::string>> references;
+};
+
 /// The members of one case that metrics read. Getters throw Error(kData) naming the member, what
 /// was expected and what was found.
 class ScoredCase {
@@ -55,6 +61,8 @@ class ScoredCase {
   std::vector<double> numbers(std::string_view name);
   /// A list of lists of texts, one of each as above.
   std::vector<std::vector<std::string>> text_lists(std::string_view name);
+  /// "predictions" and "references" of a whole task.
+  Corpus corpus();
   const json::value& value(std::string_view name) { return reader_.at(name); }
   bool has(std::string_view name) const { return reader_.has(name); }
   std::string where(std::string_view name) const { return reader_.where(name); }

@@ -203,6 +203,11 @@ std::u32string_view python_strip(std::u32string_view text) {
   return text;
 }
 
+std::string python_strip(std::string_view text) {
+  const std::u32string points = to_code_points(text);
+  return to_utf8(python_strip(std::u32string_view(points)));
+}
+
 std::vector<std::u32string_view> digit_runs(std::u32string_view text) {
   std::vector<std::u32string_view> runs;
   for (std::size_t at = 0; at < text.size();) {

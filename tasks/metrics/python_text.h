@@ -36,6 +36,7 @@ std::vector<std::string> python_split(std::string_view text);
 std::vector<std::u32string_view> split_at(std::u32string_view text, char32_t separator);
 /// str.strip().
 std::u32string_view python_strip(std::u32string_view text);
+std::string python_strip(std::string_view text);
 
 /// Every run of decimal digits (re.findall(r"\d+")), in order.
 std::vector<std::u32string_view> digit_runs(std::u32string_view text);

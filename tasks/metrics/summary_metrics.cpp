@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "tasks/metrics/metric_families.h"
 #include "tasks/metrics/python_text.h"
 #include "tasks/metrics/rouge_score.h"
@@ -60,13 +58,7 @@ Scored scrolls_sample(ScoredCase& sample, const Segmenters&) {
 
 /// The geometric mean of means over the corpus, which is not a mean of geometric means.
 Scored scrolls_corpus(ScoredCase& sample, const Segmenters&) {
-  const auto predictions = sample.texts("predictions");
-  const auto references = sample.text_lists("references");
-  if (predictions.size() != references.size()) {
-    throw Error(ErrorKind::kData, sample.where("references") + ": expected one list for each of " +
-                                      std::to_string(predictions.size()) + " predictions, found " +
-                                      std::to_string(references.size()));
-  }
+  const auto [predictions, references] = sample.corpus();
   ScrollsRouge sum{0, 0, 0};
   double sum_of_means = 0;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
@@ -87,13 +79,9 @@ Scored scrolls_corpus(ScoredCase& sample, const Segmenters&) {
 }
 
 Scored squality(ScoredCase& sample, const Segmenters&) {
-  const auto strip = [](const std::string& text) {
-    const std::u32string points = to_code_points(text);
-    return to_utf8(python_strip(points));
-  };
-  const std::string prediction = strip(sample.prediction());
+  const std::string prediction = python_strip(std::string_view(sample.prediction()));
   auto references = sample.references();
-  std::ranges::transform(references, references.begin(), strip);
+  for (auto& reference : references) reference = python_strip(std::string_view(reference));
   const BestRouge best = best_google_rouge(prediction, references, true);
   json::object chosen;
   json::object average;

@@ -25,13 +25,7 @@ Scored ruler(ScoredCase& sample, const Segmenters&) {
 
 template <RulerRule rule>
 Scored ruler_batch(ScoredCase& sample, const Segmenters&) {
-  const auto predictions = sample.texts("predictions");
-  const auto references = sample.text_lists("references");
-  if (predictions.size() != references.size()) {
-    throw Error(ErrorKind::kData, sample.where("references") + ": expected one list for each of " +
-                                      std::to_string(predictions.size()) + " predictions, found " +
-                                      std::to_string(references.size()));
-  }
+  const auto [predictions, references] = sample.corpus();
   std::vector<double> scores;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
     scores.push_back(rule(predictions[i], references[i]));
@@ -51,11 +45,8 @@ json::object as_json(const RougeScore& score) {
 /// kvpress gives needle and answer to the package in the order of its arguments: recall and
 /// precision change places.
 Scored needle_swapped(ScoredCase& sample, const Segmenters&) {
-  const auto strip = [](const std::string& text) {
-    const std::u32string points = to_code_points(text);
-    return to_utf8(python_strip(points));
-  };
-  const auto rouge = package_rouge(strip(sample.reference()), strip(sample.prediction()));
+  const auto rouge = package_rouge(python_strip(std::string_view(sample.reference())),
+                                   python_strip(std::string_view(sample.prediction())));
   if (rouge.empty) return {std::nullopt, "ValueError: an answer without a sentence", {}};
   return {rouge.l.f,
           {},
