@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/registry.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "tasks/answers.h"
 #include "tasks/continuation.h"
 #include "tasks/efficiency.h"
 #include "tasks/metrics/metric.h"
@@ -31,35 +35,7 @@ std::vector<std::string> with_windows(std::vector<std::string> help, const std::
   return help;
 }
 
-}  // namespace
-
-std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
-                                std::int64_t length, const std::filesystem::path& root) {
-  if (name == "pg19") {
-    return std::make_unique<Pg19Task>(Pg19Options::parse(options, root), length);
-  }
-  if (name == "text") {
-    return std::make_unique<TextTask>(TextOptions::parse(options, root), length);
-  }
-  if (name == "continuation") {
-    return std::make_unique<ContinuationTask>(ContinuationOptions::parse(options, root), length);
-  }
-  if (name == "efficiency") {
-    return std::make_unique<EfficiencyTask>(EfficiencyOptions::parse(options, root), length);
-  }
-  if (name == "retention") {
-    return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
-  }
-  std::vector<std::string> known;
-  for (const auto& task : list_tasks()) known.push_back(task.name);
-  throw unknown_name(ErrorKind::kConfig, "task", name, known);
-}
-
-std::optional<double> rescore(const std::string& task, const std::string& output) {
-  return task == "retention" ? RetentionTask::rescore(output) : std::nullopt;
-}
-
-std::vector<NamedInfo> list_tasks() {
+std::vector<NamedInfo> own_tasks() {
   return {
       {"continuation",
        "books continued under a cache budget: the text, and how fast it came",
@@ -91,6 +67,70 @@ std::vector<NamedInfo> list_tasks() {
                     "stream")}};
 }
 
+}  // namespace
+
+std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
+                                std::int64_t length, const std::filesystem::path& root) {
+  if (name == "pg19") {
+    return std::make_unique<Pg19Task>(Pg19Options::parse(options, root), length);
+  }
+  if (name == "text") {
+    return std::make_unique<TextTask>(TextOptions::parse(options, root), length);
+  }
+  if (name == "continuation") {
+    return std::make_unique<ContinuationTask>(ContinuationOptions::parse(options, root), length);
+  }
+  if (name == "efficiency") {
+    return std::make_unique<EfficiencyTask>(EfficiencyOptions::parse(options, root), length);
+  }
+  if (name == "retention") {
+    return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
+  }
+  const auto declared = declared_tasks(root);
+  const bool ships = std::ranges::any_of(declared, [&](const auto& f) { return f.stem() == name; });
+  if (ships || options.contains("file")) {
+    auto answers = AnswerOptions::parse(name, options, root);
+    auto declaration = read_answer_declaration(answers.declaration);
+    if (declaration.name != name) {
+      throw Error(ErrorKind::kConfig, "task " + name + ": file: " + answers.declaration.string() +
+                                          " declares '" + declaration.name +
+                                          "'; give the task that name");
+    }
+    return std::make_unique<AnswerTask>(std::move(declaration), std::move(answers), length, root);
+  }
+  std::vector<std::string> known;
+  for (const auto& task : own_tasks()) known.push_back(task.name);
+  for (const auto& file : declared) known.push_back(file.stem().string());
+  throw unknown_name(ErrorKind::kConfig, "task", name, known);
+}
+
+std::optional<double> rescore(const std::string& task, const std::string& output,
+                              const std::filesystem::path& root) {
+  if (task == "retention") return RetentionTask::rescore(output);
+  if (output.empty()) return std::nullopt;
+  const auto own = own_tasks();
+  if (std::ranges::any_of(own, [&](const auto& known) { return known.name == task; })) {
+    return std::nullopt;
+  }
+  return AnswerTask::rescore(output, root);
+}
+
+std::vector<NamedInfo> list_tasks(const std::filesystem::path& root) {
+  auto tasks = own_tasks();
+  for (const auto& file : declared_tasks(root)) {
+    const auto task = read_answer_declaration(file);
+    std::vector<std::string> help{"data: dataset (default; ./lethe fetch " + task.dataset + ")" +
+                                      (task.sample ? ", sample (records that ship)" : "") +
+                                      ", or the folder of " + task.file,
+                                  "records: the first so many, or \"all\" (default)",
+                                  "lanes: samples generated in step (default 8)"};
+    if (task.cut == CutRule::kDocumentEnd) {
+      help.emplace_back("ask_after_cut: true cuts the cache before it sees the question");
+    }
+    tasks.push_back({task.name, task.title, task.source, std::move(help)});
+  }
+  return tasks;
+}
 std::vector<NamedInfo> list_metrics() {
   const std::string where = "tasks/metrics/perplexity.h; column metric of the view results";
   std::vector<NamedInfo> all{

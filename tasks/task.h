@@ -12,6 +12,7 @@
 
 #include "harness/base/json.h"
 #include "models/engine/evaluate.h"
+#include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 #include "policies/registry.h"
 
@@ -30,6 +31,7 @@ struct RunSettings {
   std::optional<std::int64_t> budget;
   std::uint64_t seed = 0;
   models::EvaluateOptions evaluate;  ///< schedule, positions, path, angles, progress, stop
+  const models::ChatTemplate* chat_template = nullptr;  ///< the model's, where the task uses it
 };
 
 /// What one sample gave. Field meanings as in harness/store/records.h.
@@ -64,13 +66,19 @@ struct SampleHooks {
 class Task {
  public:
   virtual ~Task() = default;
-  /// Everything that may change numbers: options, versions, data hashes.
+  /// Everything that may change numbers: options, versions, data hashes. Its members are the options
+  /// that make the task again (lists of files by their ids), or its member "options" is.
   virtual json::object identity() const = 0;
   /// Tokens of a sample that are its prompt: schedules may cut after them, and only what follows is
   /// scored. 0: the task has none.
   virtual std::int64_t prompt_tokens() const { return 0; }
   /// Whether samples are generated: what needs the whole text in advance cannot be honoured then.
   virtual bool generates() const { return false; }
+  /// Whether policy `truncate` cuts the input here, before the model reads it, instead of the
+  /// cache.
+  virtual bool cuts_input() const { return false; }
+  /// Whether prompts stand in the model's chat template: then its text decides numbers.
+  virtual bool uses_chat_template() const { return false; }
   virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
   virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                             const models::Model& model, const RunSettings& settings) const = 0;

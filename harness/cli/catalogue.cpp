@@ -9,6 +9,7 @@
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/tokenizer/chat_template.h"
 #include "policies/positions.h"
 #include "policies/schedule.h"
 #include "tasks/registry.h"
@@ -121,8 +122,18 @@ void Catalogue::check(const grid::Setting& setting) {
   const auto policy = policies::known_policies().resolve(setting.policy);
   auto schedule = policies::Schedule::parse(setting.schedule);
   schedule.prompt = setting.prompt;
-  policies::check_setting(policy, setting.budget, schedule, setting.length);
   const auto positions = policies::parse_positions(setting.positions);
+  if (setting.cuts_input && policy.text == "truncate") {
+    policies::check_budget(policy, setting.budget);
+    if (!schedule.needs_prompt()) {
+      throw Error(ErrorKind::kConfig,
+                  "policy 'truncate' cuts the input of this task and keeps all "
+                  "that the model is given; schedule '" +
+                      schedule.text() + "' says otherwise: use post-prompt or prefill-only");
+    }
+    return check_learned_positions(setting);
+  }
+  policies::check_setting(policy, setting.budget, schedule, setting.length);
   policies::check_positions(policy, positions);
   if (setting.generates && positions != policies::Positions::kOriginal) {
     throw Error(ErrorKind::kConfig,
@@ -140,11 +151,22 @@ void Catalogue::check(const grid::Setting& setting) {
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,
                                 const grid::ModelEntry& model, std::int64_t length) {
   const auto task = tasks::make_task(name, options, length, root_folder());
-  grid::TaskEntry entry{name, task->identity(), {}, task->prompt_tokens(), task->generates()};
+  grid::TaskEntry entry{
+      name, task->identity(), {}, task->prompt_tokens(), task->generates(), task->cuts_input()};
+  if (task->uses_chat_template()) {
+    entry.chat_template_sha256 = chat_template_sha256(model.path);
+  }
   for (auto& sample : task->samples(tokenizer(model.path))) {
     entry.samples.push_back({sample.id, sample.hash, sample.cluster});
   }
   return entry;
+}
+
+std::string Catalogue::chat_template_sha256(const std::string& path) {
+  const auto known = chat_templates_.find(path);
+  if (known != chat_templates_.end()) return known->second;
+  const auto chat = models::open_chat_template(path);
+  return chat_templates_[path] = chat ? chat->sha256() : "";
 }
 
 const models::Tokenizer& Catalogue::tokenizer(const std::string& path) {

@@ -23,11 +23,14 @@ class Catalogue : public grid::Catalogue {
   void check(const grid::Setting& setting) override;
   grid::TaskEntry task(const std::string& name, const json::object& options,
                        const grid::ModelEntry& model, std::int64_t length) override;
+  /// Of the model at `path`; "" for one without a chat template.
+  std::string chat_template_sha256(const std::string& path);
 
  private:
   const models::Tokenizer& tokenizer(const std::string& path);
   std::map<std::string, std::unique_ptr<models::Tokenizer>> tokenizers_;
   std::map<std::string, grid::ModelEntry> models_;
+  std::map<std::string, std::string> chat_templates_;
 };
 
 }  // namespace lethe::cli

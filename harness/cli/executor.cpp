@@ -168,6 +168,16 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
       inputs.string("rope_angles") == "f64" ? models::RopeAngles::kF64 : models::RopeAngles::kHf32;
   settings.evaluate.prefixes = &prefixes_;
   settings.evaluate.progress = [&](std::int64_t tokens) { sink.progress(tokens); };
+  if (the_task.uses_chat_template()) {
+    settings.chat_template = chat_template(job.model_path);
+    const auto found = settings.chat_template ? settings.chat_template->sha256() : "";
+    if (inputs.string("chat_template_sha256", "") != found) {
+      throw Error(ErrorKind::kModel,
+                  job.model_path +
+                      ": its chat template is not the one that the plan was made "
+                      "for; it changed while the run went on: run again");
+    }
+  }
   ObjectReader identity(inputs.at("model"), "cell " + job.label + ": model", ErrorKind::kInternal);
   const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")),
                                 identity.string("weights_sha256"));
@@ -231,6 +241,14 @@ const models::Tokenizer& TaskExecutor::tokenizer(const std::string& path) {
     tokenizer_path_ = path;
   }
   return *tokenizer_;
+}
+
+const models::ChatTemplate* TaskExecutor::chat_template(const std::string& path) {
+  if (path != chat_template_path_) {
+    chat_template_ = models::open_chat_template(path);
+    chat_template_path_ = path;
+  }
+  return chat_template_ ? &*chat_template_ : nullptr;
 }
 
 const tasks::Task& TaskExecutor::task(const runner::Job& job) {

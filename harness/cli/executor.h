@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "harness/base/shared_memory.h"
 #include "harness/runner/job.h"
 #include "models/engine/evaluate.h"
+#include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 #include "tasks/task.h"
 
@@ -28,6 +30,8 @@ class TaskExecutor : public runner::JobExecutor {
   const models::Model& model(const std::string& path, models::DType dtype,
                              const std::string& weights_sha256);
   const models::Tokenizer& tokenizer(const std::string& path);
+  /// Null for a model without one.
+  const models::ChatTemplate* chat_template(const std::string& path);
   const tasks::Task& task(const runner::Job& job);
 
   std::string device_;
@@ -37,6 +41,8 @@ class TaskExecutor : public runner::JobExecutor {
   std::unique_ptr<models::Model> model_;
   std::string tokenizer_path_;
   std::unique_ptr<models::Tokenizer> tokenizer_;
+  std::string chat_template_path_;
+  std::optional<models::ChatTemplate> chat_template_;
   std::string task_id_;
   std::unique_ptr<tasks::Task> task_;
 };

@@ -79,6 +79,9 @@ std::string cell_label(const store::CellRecord& record) {
 }
 
 json::object options_of(const json::object& task_identity) {
+  if (const auto* stated = task_identity.if_contains("options"); stated && stated->is_object()) {
+    return stated->get_object();
+  }
   json::object options;
   for (const auto& member : task_identity) {
     if (member.key() == "version") continue;

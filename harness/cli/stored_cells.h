@@ -18,9 +18,9 @@ namespace lethe::cli {
 /// As grid::Cell::label().
 std::string cell_label(const store::CellRecord& record);
 
-/// The options that give a task with this identity (tasks::Task::identity()): its members without
-/// the version, lists of files as lists of their ids. Where the files lie is not part of an
-/// identity: the task's default folder is meant.
+/// The options that give a task with this identity (tasks::Task::identity()): its member "options",
+/// else its members without the version, lists of files as lists of their ids. Where the files lie
+/// is not part of an identity: the task's default folder is meant.
 json::object options_of(const json::object& task_identity);
 
 /// "books[0].sha256: 1a… stored, 2b… at hand", one per place where the two differ.

@@ -102,7 +102,7 @@ void check_trace(const std::vector<float>& trace, std::int64_t tokens, const jso
 // The score against what the stored output gives without a model, within rounding.
 void check_score(const std::string& task, const json::value& score, const std::string& output,
                  const std::string& where, RowCheck& check) {
-  const auto again = tasks::rescore(task, output);
+  const auto again = tasks::rescore(task, output, root_folder());
   if (!again && !score.is_double()) return;
   ++check.scores;
   constexpr double kRounding = 1e-12;
@@ -160,7 +160,9 @@ std::string wrong_file(const std::string& name) {
 
 FileCheck check_model(const std::string& name, const json::value& identity, const AtHand& at_hand,
                       Catalogue& catalogue) {
-  FileCheck check{"model " + name, FileCheck::State::kNotAtHand, ""};
+  const bool chat = identity.as_object().contains("chat_template_sha256");
+  FileCheck check{"model " + name + (chat ? " with its chat template" : ""),
+                  FileCheck::State::kNotAtHand, ""};
   const auto found = find_model(name, at_hand, check.detail);
   if (!found) {
     if (const auto wrong = wrong_file(name); !wrong.empty()) {
@@ -177,6 +179,9 @@ FileCheck check_model(const std::string& name, const json::value& identity, cons
     if (unequal.empty()) {
       auto entry = catalogue.model(*found);
       entry.identity["weights_sha256"] = hash;
+      if (chat) {
+        entry.identity["chat_template_sha256"] = catalogue.chat_template_sha256(entry.path);
+      }
       unequal = differences(identity, entry.identity);
     }
     check.state = unequal.empty() ? FileCheck::State::kSame : FileCheck::State::kDiffers;
@@ -235,7 +240,10 @@ std::vector<FileCheck> check_files(const store::RunStore& store, const AtHand& a
     const auto& cell = stored.record;
     try {
       const auto inputs = parse_json(cell.inputs, "inputs", ErrorKind::kStore);
-      const auto& model = inputs.at("model");
+      json::value model = inputs.at("model");
+      if (const auto* chat = inputs.as_object().if_contains("chat_template_sha256")) {
+        model.as_object()["chat_template_sha256"] = *chat;
+      }
       const auto& task = inputs.at("task").at("identity");
       if (seen.insert(cell.model + "\n" + canonical_json(model)).second) {
         checks.push_back(check_model(cell.model, model, at_hand, catalogue));

@@ -45,6 +45,8 @@ struct TaskEntry {
   std::vector<SampleEntry> samples;
   std::int64_t prompt = 0;  ///< tokens of a sample's prompt, for schedules that cut after it
   bool generates = false;   ///< what follows the prompt is not known in advance
+  bool cuts_input = false;  ///< policy truncate cuts what the model is given, not its cache
+  std::string chat_template_sha256 = {};  ///< that prompts stand in: part of the key; "" for none
 };
 
 /// What a policy is asked to do in a cell, and with what.
@@ -55,6 +57,7 @@ struct Setting {
   std::int64_t length = 0;
   std::int64_t prompt = 0;      ///< of the task; 0: none
   bool generates = false;       ///< the task
+  bool cuts_input = false;      ///< the task
   std::int64_t kv_numbers = 0;  ///< this and the rest as in ModelEntry
   std::optional<std::int64_t> sliding_window;
   std::int64_t sliding_numbers = 0;

@@ -114,6 +114,7 @@ class Expansion {
     check_samples(task, length);
     prompt_ = task.prompt;
     generates_ = task.generates;
+    cuts_input_ = task.cuts_input;
     group_ = {};
     group_.suite = suite_.name;
     group_.task = task.name;
@@ -128,6 +129,9 @@ class Expansion {
                            {"device_kind", device_kind_},
                            {"rope_angles", float32_angles_hold(length) ? "hf32" : "f64"},
                            {"engine_version", kEngineVersion}};
+    if (!task.chat_template_sha256.empty()) {
+      common["chat_template_sha256"] = task.chat_template_sha256;
+    }
     common_.clear();
     common_[""] = std::make_shared<const CellInputs::Common>(common);
     group_members_ = std::move(common);
@@ -185,7 +189,7 @@ class Expansion {
                          point[static_cast<std::size_t>(Axis::kBudgets)],
                          at(point, Axis::kSchedules), at(point, Axis::kPositions),
                          at(point, Axis::kDtypes), at(point, Axis::kKvDtypes), cell.length, prompt_,
-                         generates_);
+                         generates_, cuts_input_);
     if (!checked_.insert(key).second) return;
     const ModelEntry& model = axes_.models()[at(point, Axis::kModels)];
     Setting setting;
@@ -199,6 +203,7 @@ class Expansion {
     setting.length = cell.length;
     setting.prompt = prompt_;
     setting.generates = generates_;
+    setting.cuts_input = cuts_input_;
     setting.kv_numbers = model.kv_numbers;
     setting.sliding_window = model.sliding_window;
     setting.sliding_numbers = model.sliding_numbers;
@@ -223,8 +228,9 @@ class Expansion {
   std::map<std::string, std::shared_ptr<const CellInputs::Common>> common_;  ///< by plugin
   std::int64_t prompt_ = 0;  ///< of the group's task
   bool generates_ = false;   ///< likewise
+  bool cuts_input_ = false;  ///< likewise
   std::set<std::tuple<std::size_t, std::size_t, int, std::size_t, std::size_t, std::size_t,
-                      std::size_t, std::int64_t, std::int64_t, bool>>
+                      std::size_t, std::int64_t, std::int64_t, bool, bool>>
       checked_;
   std::unordered_set<std::string_view> keys_;
   std::vector<Cell> cells_;

@@ -107,9 +107,10 @@ class Sink final : public JobSink {
     if (!record.layers.empty()) json::parse(record.layers, ec);
     if (ec) fail("its layers are not valid JSON");
     // One token of slack: the last one may be seen without an eviction after it. A model with a
-    // sliding window may lose so many by itself that the policy has nothing to do.
+    // sliding window may lose so many by itself that the policy has nothing to do. Schedules that
+    // cut after the prompt alone need not cut one that is within the budget.
     if (budget_ && record.tokens_seen > *budget_ + 1 && record.tokens_evicted == 0 &&
-        record.kept_max > *budget_) {
+        record.kept_max > *budget_ && (exact_ || record.tokens_in > *budget_)) {
       fail("budget " + std::to_string(*budget_) + " is below the " +
            std::to_string(record.tokens_seen) + " tokens seen, but nothing was evicted");
     }

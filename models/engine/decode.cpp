@@ -2,6 +2,7 @@
 #include "models/engine/decode.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,8 +42,8 @@ struct Prefill {
 
 bool same_prefill(const GenerateRequest& a, const GenerateRequest& b) {
   return a.prompt == b.prompt && a.policy->text == b.policy->text && a.budget == b.budget &&
-         a.schedule.text() == b.schedule.text() && a.policy_seed == b.policy_seed &&
-         a.max_new == b.max_new;
+         a.schedule.text() == b.schedule.text() && a.schedule.prompt == b.schedule.prompt &&
+         a.policy_seed == b.policy_seed && a.max_new == b.max_new;
 }
 
 class Batch {
@@ -111,10 +112,19 @@ class Batch {
     return evaluate;
   }
 
-  // The logits of ids that may be chosen.
-  std::span<const float> drawable(std::span<const float> logits) const {
+  // The lane's next token, of ids that may be chosen.
+  std::int64_t choose(Lane& lane, std::span<const float> logits) const {
     const auto ids = static_cast<std::size_t>(options_.drawable_ids);
-    return ids == 0 ? logits : logits.first(std::min(ids, logits.size()));
+    if (ids != 0) logits = logits.first(std::min(ids, logits.size()));
+    const auto index = static_cast<std::int64_t>(lane.result.ids.size());
+    if (index >= lane.request->min_new) return lane.sampler->next(logits, index);
+    std::vector<float> endless(logits.begin(), logits.end());
+    for (const std::int64_t id : lane.request->end_ids) {
+      if (id >= 0 && static_cast<std::size_t>(id) < endless.size()) {
+        endless[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+      }
+    }
+    return lane.sampler->next(endless, index);
   }
 
   // The prompt goes through the layers, or what an equal one left is taken.
@@ -158,7 +168,7 @@ class Batch {
     lane->sampler.emplace(request.sampling, request.sampling_seed);
     lane->position = static_cast<std::int64_t>(request.prompt.size());
     lane->result.shared_tokens = prompt.shared_tokens;
-    take(*lane, lane->sampler->next(drawable(prompt.logits), 0));
+    take(*lane, choose(*lane, prompt.logits));
     lane->result.prefill_seconds = system_clock().steady_seconds() - started;
     totals_.prefill_seconds += lane->result.prefill_seconds;
     lanes_.push_back(std::move(lane));
@@ -248,8 +258,7 @@ class Batch {
     each(lanes, [&](std::int64_t i, Lane& lane) {
       const std::span row(logits.const_data_ptr<float>() + static_cast<std::size_t>(i) * vocab,
                           vocab);
-      tokens[static_cast<std::size_t>(i)] =
-          lane.sampler->next(drawable(row), static_cast<std::int64_t>(lane.result.ids.size()));
+      tokens[static_cast<std::size_t>(i)] = choose(lane, row);
     });
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       ++lanes[i]->position;
@@ -287,18 +296,6 @@ class Batch {
 std::string prompt_and_new(std::int64_t prompt, std::int64_t max_new) {
   return "a prompt of " + std::to_string(prompt) + " tokens and up to " + std::to_string(max_new) +
          " new ones";
-}
-
-std::string to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::kEndId:
-      return "end";
-    case StopReason::kLength:
-      return "length";
-    case StopReason::kStopped:
-      return "stop";
-  }
-  throw Error(ErrorKind::kInternal, "unknown stop reason");
 }
 
 GenerateTotals decode(const Decoder& decoder, std::span<const GenerateRequest> requests,

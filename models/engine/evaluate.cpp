@@ -108,7 +108,9 @@ class DecoderModel final : public Model {
     }
     std::vector<GenerateRequest> checked(requests.begin(), requests.end());
     for (GenerateRequest& request : checked) {
-      request.schedule.prompt = static_cast<std::int64_t>(request.prompt.size());
+      if (request.schedule.prompt == 0) {
+        request.schedule.prompt = static_cast<std::int64_t>(request.prompt.size());
+      }
       check_request(request, options);
     }
     GenerateOptions own = options;
@@ -186,9 +188,19 @@ class DecoderModel final : public Model {
     check_sampling(request.sampling);
     EvaluateOptions evaluate;
     evaluate.rope_angles = options.rope_angles;
-    const std::int64_t length = request.schedule.prompt + request.max_new;
-    check_learned_positions(config(), length,
-                            prompt_and_new(request.schedule.prompt, request.max_new));
+    const auto prompt = static_cast<std::int64_t>(request.prompt.size());
+    if (request.schedule.prompt < 0 || request.schedule.prompt > prompt) {
+      throw Error(ErrorKind::kConfig, "the schedule cuts after " +
+                                          std::to_string(request.schedule.prompt) +
+                                          " tokens of a prompt of " + std::to_string(prompt));
+    }
+    if (request.min_new < 0 || request.min_new > request.max_new) {
+      throw Error(ErrorKind::kConfig, "min_new: expected 0 to max_new (" +
+                                          std::to_string(request.max_new) + "), found " +
+                                          std::to_string(request.min_new));
+    }
+    const std::int64_t length = prompt + request.max_new;
+    check_learned_positions(config(), length, prompt_and_new(prompt, request.max_new));
     check_positions(length, evaluate);
   }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/error.h"
 #include "models/engine/evaluate.h"
 #include "models/engine/sampler.h"
 
@@ -20,11 +21,14 @@ struct GenerateRequest {
   std::vector<std::int64_t> prompt;  ///< at least one token
   const policies::PolicyPlan* policy = nullptr;
   std::optional<std::int64_t> budget;
-  policies::Schedule schedule;  ///< its prompt is set to that of the request
+  /// A prompt of 0 stands for that of the request; less lets the schedule cut before the rest of
+  /// it is read, as a question about a document that was cut before.
+  policies::Schedule schedule;
   std::uint64_t policy_seed = 0;
   Sampling sampling;
   std::uint64_t sampling_seed = 0;
   std::int64_t max_new = 256;
+  std::int64_t min_new = 0;           ///< end ids are not chosen before so many
   std::vector<std::int64_t> end_ids;  ///< any of them ends the sample, and is not part of it
   /// Called with every new token but an end id, in order; false ends the sample after it.
   std::function<bool(std::int64_t id)> accept;
@@ -36,7 +40,17 @@ std::string prompt_and_new(std::int64_t prompt, std::int64_t max_new);
 /// Why a sample ended.
 enum class StopReason { kEndId, kLength, kStopped };
 /// "end", "length", "stop".
-std::string to_string(StopReason reason);
+inline std::string to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndId:
+      return "end";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kStopped:
+      return "stop";
+  }
+  throw Error(ErrorKind::kInternal, "unknown stop reason");
+}
 
 struct GenerateResult {
   std::vector<std::int64_t> ids;  ///< new tokens, without the end id

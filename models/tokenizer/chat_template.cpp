@@ -2,13 +2,18 @@
 #include "models/tokenizer/chat_template.h"
 
 #include "harness/base/error.h"
+#include "harness/base/hash.h"
 #include "harness/base/names.h"
 
 namespace lethe::models {
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string where,
                            std::map<std::string, std::string> special_tokens)
-    : template_(source, std::move(where)), special_tokens_(std::move(special_tokens)) {}
+    : template_(source, std::move(where)), special_tokens_(std::move(special_tokens)) {
+  json::object content{{"source", source}};
+  for (const auto& [role, text] : special_tokens_) content[role] = text;
+  sha256_ = sha256_hex(canonical_json(content));
+}
 
 std::string ChatTemplate::render(const json::value& messages, const ChatOptions& options) const {
   json::object variables;

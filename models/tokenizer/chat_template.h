@@ -35,10 +35,13 @@ class ChatTemplate {
   /// `messages` is a list of objects, most with "role" and "content". Throws Error(kModel) with
   /// line and column, also when the template refuses the conversation (raise_exception).
   std::string render(const json::value& messages, const ChatOptions& options = {}) const;
+  /// Of the source and the special tokens it is rendered with: two of one hash render alike.
+  const std::string& sha256() const { return sha256_; }
 
  private:
   jinja::Template template_;
   std::map<std::string, std::string> special_tokens_;
+  std::string sha256_;
 };
 
 /// The template named "default" of a checkpoint (see read_chat_settings()), or nothing when it has

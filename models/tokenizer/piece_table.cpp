@@ -7,8 +7,17 @@
 
 namespace lethe::models {
 
-std::string PieceTable::decode(const std::vector<std::int64_t>& ids, bool skip_special) const {
+std::string PieceTable::decode(const std::vector<std::int64_t>& ids, bool skip_special,
+                               BrokenBytes broken) const {
   std::string text;
+  std::size_t run = 0;  // bytes of byte tokens that the text ends with
+  const auto end_run = [&] {
+    if (run > 0 && broken == BrokenBytes::kReplaced) {
+      const std::size_t from = text.size() - run;
+      text.replace(from, run, replaced_bytes(text.substr(from)));
+    }
+    run = 0;
+  };
   bool at_head = head_space != HeadSpace::kKept;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= size()) {
@@ -18,15 +27,20 @@ std::string PieceTable::decode(const std::vector<std::int64_t>& ids, bool skip_s
     }
     const auto id = static_cast<std::size_t>(ids[i]);
     if (is_special(kinds[id])) {
-      if (!skip_special) text += texts[id];
+      if (!skip_special) {
+        end_run();
+        text += texts[id];
+      }
       at_head = at_head && text.empty();
       continue;
     }
     if (const auto byte = byte_of_token(texts[id]); byte && kinds[id] == TokenKind::kByte) {
       text += static_cast<char>(*byte);
+      ++run;
       at_head = false;
       continue;
     }
+    end_run();
     std::string_view rest = texts[id];
     if (at_head && rest.starts_with(kSpaceMark)) {
       rest.remove_prefix(kSpaceMark.size());
@@ -41,6 +55,7 @@ std::string PieceTable::decode(const std::vector<std::int64_t>& ids, bool skip_s
     }
     at_head = at_head && text.empty();
   }
+  end_run();
   return text;
 }
 

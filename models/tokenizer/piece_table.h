@@ -8,6 +8,7 @@
 
 #include "models/tokenizer/special_tokens.h"
 #include "models/tokenizer/token_kind.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace lethe::models {
 
@@ -21,8 +22,9 @@ struct PieceTable {
   HeadSpace head_space = HeadSpace::kOneDropped;
 
   std::int64_t size() const { return static_cast<std::int64_t>(texts.size()); }
-  /// Exact bytes of the ids. Throws Error(kData) for an id that is none.
-  std::string decode(const std::vector<std::int64_t>& ids, bool skip_special) const;
+  /// Bytes of the ids. Throws Error(kData) for an id that is none.
+  std::string decode(const std::vector<std::int64_t>& ids, bool skip_special,
+                     BrokenBytes broken) const;
   /// Control and unknown pieces, which text becomes only where special tokens are parsed.
   SpecialTokens special_tokens() const;
 };

@@ -32,7 +32,10 @@ class PieceTokenizer : public Tokenizer {
   Encoding encode_with_special(std::string_view text, std::optional<std::string_view> second,
                                bool parse_special) const final;
   std::string decode(const std::vector<std::int64_t>& ids, bool skip_special) const final {
-    return table_.decode(ids, skip_special);
+    return table_.decode(ids, skip_special, BrokenBytes::kKept);
+  }
+  std::string decode_text(const std::vector<std::int64_t>& ids, bool skip_special) const final {
+    return printable_utf8(table_.decode(ids, skip_special, BrokenBytes::kReplaced));
   }
   std::int64_t vocab_size() const final { return table_.size(); }
   std::optional<std::int64_t> bos_id() const final { return facts_.bos_id; }

@@ -32,7 +32,7 @@ class ByteLevelDecoder final : public TokenDecoder {
     for (const char* idle : {"add_prefix_space", "trim_offsets", "use_regex"}) reader.find(idle);
     return std::make_unique<ByteLevelDecoder>();
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     for (std::string& token : tokens) {
       if (auto bytes = byte_level_decode(token)) token = std::move(*bytes);
     }
@@ -44,10 +44,15 @@ class ByteFallbackDecoder final : public TokenDecoder {
   static std::unique_ptr<TokenDecoder> make(ObjectReader&) {
     return std::make_unique<ByteFallbackDecoder>();
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes broken) const override {
     // Runs of bytes become one part, as the characters that they may form.
     std::vector<std::string> parts;
     bool in_bytes = false;
+    const auto end_run = [&] {
+      if (in_bytes && broken == BrokenBytes::kReplaced) {
+        parts.back() = replaced_bytes(std::move(parts.back()));
+      }
+    };
     for (std::string& token : tokens) {
       const auto byte = byte_of_token(token);
       if (byte && in_bytes) {
@@ -55,10 +60,12 @@ class ByteFallbackDecoder final : public TokenDecoder {
       } else if (byte) {
         parts.emplace_back(1, static_cast<char>(*byte));
       } else {
+        end_run();
         parts.push_back(std::move(token));
       }
       in_bytes = byte.has_value();
     }
+    end_run();
     tokens = std::move(parts);
   }
 };
@@ -68,7 +75,7 @@ class FuseDecoder final : public TokenDecoder {
   static std::unique_ptr<TokenDecoder> make(ObjectReader&) {
     return std::make_unique<FuseDecoder>();
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     std::string whole;
     for (const std::string& token : tokens) whole += token;
     tokens.assign(1, std::move(whole));
@@ -88,7 +95,7 @@ class StripDecoder final : public TokenDecoder {
     }
     return made;
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     for (std::string& token : tokens) {
       std::string_view rest = token;
       for (std::int64_t i = 0; i < start_ && rest.starts_with(content_); ++i) {
@@ -115,7 +122,7 @@ class ReplaceDecoder final : public TokenDecoder {
   static std::unique_ptr<TokenDecoder> make(ObjectReader& reader) {
     return std::make_unique<ReplaceDecoder>(reader);
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     for (std::string& token : tokens) {
       // Bytes of one half of a character are no text to search.
       if (first_invalid_utf8(token)) continue;
@@ -140,7 +147,7 @@ class WordPieceDecoder final : public TokenDecoder {
     made->cleanup_ = value_or(reader, "cleanup", true);
     return made;
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     constexpr std::pair<std::string_view, std::string_view> kCleanups[] = {
         {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
         {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
@@ -170,7 +177,7 @@ class MetaspaceDecoder final : public TokenDecoder {
   static std::unique_ptr<TokenDecoder> make(ObjectReader& reader) {
     return std::make_unique<MetaspaceDecoder>(reader);
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const bool drops = i == 0 && metaspace_.scheme != Metaspace::Scheme::kNever;
       replace_all(tokens[i], metaspace_.replacement, drops ? "" : " ");
@@ -188,7 +195,7 @@ class SuffixDecoder final : public TokenDecoder {
     made->suffix_ = reader.string("suffix", "</w>");
     return made;
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void apply(std::vector<std::string>& tokens, BrokenBytes) const override {
     if (suffix_.empty()) return;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ");
@@ -206,8 +213,8 @@ class DecoderSequence final : public TokenDecoder {
     made->parts_ = make_components<TokenDecoder>(reader, "decoders", make_token_decoder);
     return made;
   }
-  void apply(std::vector<std::string>& tokens) const override {
-    for (const auto& part : parts_) part->apply(tokens);
+  void apply(std::vector<std::string>& tokens, BrokenBytes broken) const override {
+    for (const auto& part : parts_) part->apply(tokens, broken);
   }
 
  private:

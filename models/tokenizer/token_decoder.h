@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/base/json.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace lethe::models {
 
@@ -14,12 +15,13 @@ namespace lethe::models {
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
-  virtual void apply(std::vector<std::string>& tokens) const = 0;
+  virtual void apply(std::vector<std::string>& tokens, BrokenBytes broken) const = 0;
 };
 
 /// The member "decoder": ByteLevel, ByteFallback, Fuse, Strip, Replace, WordPiece, Metaspace,
-/// BPEDecoder or a Sequence of them. Nothing for null. Bytes that are not UTF-8 stay as they are.
-/// Throws Error(kModel) naming `where` for anything else.
+/// BPEDecoder or a Sequence of them. Nothing for null. Bytes that are not UTF-8 stay as they are,
+/// but for those of ByteFallback where they are to be replaced. Throws Error(kModel) naming `where`
+/// for anything else.
 std::unique_ptr<TokenDecoder> make_token_decoder(const json::value& value,
                                                  const std::string& where);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/tokenizer/tokenizer.h"
 
+#include "harness/base/text.h"
 #include "models/tokenizer/folder_tokenizer.h"
 #include "models/tokenizer/gguf_tokenizer.h"
 #include "models/tokenizer/post_processor.h"
 
 namespace lethe::models {
 namespace {
+
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 struct Sequence {
   std::size_t length;  ///< bytes of a whole sequence, or of the longest valid beginning of one
@@ -36,8 +39,14 @@ Sequence first_sequence(std::string_view bytes) {
 
 }  // namespace
 
+std::string replaced_bytes(std::string bytes) {
+  if (!first_invalid_utf8(bytes)) return bytes;
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) text += kReplacement;
+  return text;
+}
+
 std::string printable_utf8(std::string_view bytes) {
-  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
   std::string text;
   while (!bytes.empty()) {
     const Sequence sequence = first_sequence(bytes);
@@ -45,6 +54,10 @@ std::string printable_utf8(std::string_view bytes) {
     bytes.remove_prefix(sequence.length);
   }
   return text;
+}
+
+std::string Tokenizer::decode_text(const std::vector<std::int64_t>& ids, bool skip_special) const {
+  return printable_utf8(decode(ids, skip_special));
 }
 
 Encoding Tokenizer::encode_with_special(std::string_view text,

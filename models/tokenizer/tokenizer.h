@@ -18,6 +18,9 @@ struct Encoding {
   std::vector<std::int64_t> type_ids;  ///< which text an id belongs to, as the checkpoint counts
 };
 
+/// What decoding does with a run of byte tokens that form no characters.
+enum class BrokenBytes { kKept, kReplaced };
+
 /// A tokenizer of one checkpoint. Thread-safe: encode() and decode() are const and share no state.
 class Tokenizer {
  public:
@@ -32,6 +35,9 @@ class Tokenizer {
                                        bool parse_special) const;
   /// Exact bytes of the ids; may be invalid UTF-8 when a character is split over tokens.
   virtual std::string decode(const std::vector<std::int64_t>& ids, bool skip_special) const = 0;
+  /// Text of the ids as Hugging Face decodes them: U+FFFD where bytes form no characters, one for
+  /// each byte of a run of byte tokens (<0xE4>), else one for each part that none begins with.
+  virtual std::string decode_text(const std::vector<std::int64_t>& ids, bool skip_special) const;
   virtual std::int64_t vocab_size() const = 0;
   virtual std::optional<std::int64_t> bos_id() const = 0;
   virtual std::optional<std::int64_t> eos_id() const = 0;
@@ -42,6 +48,9 @@ class Tokenizer {
   /// SHA-256 over everything that decides ids (vocabulary, merges, pre-tokeniser, special tokens).
   virtual std::string content_sha256() const = 0;
 };
+
+/// U+FFFD for each of `bytes` where they are not UTF-8 as a whole.
+std::string replaced_bytes(std::string bytes);
 
 /// Replaces every invalid UTF-8 sequence by U+FFFD (for printing decoded bytes).
 std::string printable_utf8(std::string_view bytes);

@@ -67,6 +67,15 @@ class JsonTokenizer final : public Tokenizer {
   }
 
   std::string decode(const std::vector<std::int64_t>& ids, bool skip_special) const override {
+    return decoded(ids, skip_special, BrokenBytes::kKept);
+  }
+
+  std::string decode_text(const std::vector<std::int64_t>& ids, bool skip_special) const override {
+    return printable_utf8(decoded(ids, skip_special, BrokenBytes::kReplaced));
+  }
+
+  std::string decoded(const std::vector<std::int64_t>& ids, bool skip_special,
+                      BrokenBytes broken) const {
     std::vector<std::string> texts;
     texts.reserve(ids.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -79,7 +88,7 @@ class JsonTokenizer final : public Tokenizer {
       if (skip_special && special_ids_.contains(ids[i])) continue;
       texts.push_back(tokens_[static_cast<std::size_t>(ids[i])]);
     }
-    if (decoder_) decoder_->apply(texts);
+    if (decoder_) decoder_->apply(texts, broken);
     std::string text;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       if (!decoder_ && i > 0) text += ' ';

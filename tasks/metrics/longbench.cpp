@@ -18,11 +18,14 @@ double share_equal(const std::vector<std::u32string_view>& numbers, std::u32stri
 
 }  // namespace
 
+std::string_view first_line(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
+  return text.substr(0, text.find('\n'));
+}
+
 std::string_view longbench_answer(std::string_view prediction, std::string_view task) {
   for (const std::string_view few_shot : {"trec", "triviaqa", "samsum", "lsht"}) {
-    if (task != few_shot) continue;
-    prediction.remove_prefix(std::min(prediction.find_first_not_of('\n'), prediction.size()));
-    return prediction.substr(0, prediction.find('\n'));
+    if (task == few_shot) return first_line(prediction);
   }
   return prediction;
 }

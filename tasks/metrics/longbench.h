@@ -11,8 +11,11 @@
 
 namespace lethe::tasks {
 
-/// What eval.py scores of a prediction: for trec, triviaqa, samsum and lsht its first line, after
-/// leading "\n" (those alone) are gone; the whole for every other task.
+/// The first line of a text, after leading "\n" (those alone) are gone.
+std::string_view first_line(std::string_view text);
+
+/// What eval.py scores of a prediction: first_line() for trec, triviaqa, samsum and lsht, the
+/// whole for every other task.
 std::string_view longbench_answer(std::string_view prediction, std::string_view task);
 
 /// 1/n when the reference is among the n classes found in the prediction, else 0. Classes are found

@@ -21,6 +21,7 @@ class FakeCatalogue final : public grid::Catalogue {
   json::object model_identity{{"weights_sha256", "aa"}, {"quantisation", "Q4_1"}};
   json::object task_identity{{"version", 1}};
   std::string id_suffix, cluster_suffix;
+  std::string chat_template_sha256;
   std::string content;  ///< of all samples, mixed into their hashes
   int calls = 0;
 
@@ -73,6 +74,7 @@ class FakeCatalogue final : public grid::Catalogue {
     auto identity = task_identity;
     identity["options"] = options;
     grid::TaskEntry entry{name, identity, {}, 0};
+    entry.chat_template_sha256 = chat_template_sha256;
     for (int i = 0; i < samples_per_task; ++i) {
       const std::string id = std::to_string(i / 2) + "/" + std::to_string(i % 2);
       entry.samples.push_back({id + id_suffix,

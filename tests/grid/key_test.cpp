@@ -97,6 +97,7 @@ TEST_CASE("changing any input changes the key") {
       {"task option", [](auto& suite, auto&) { suite.tasks[0].second["windows"] = 2; }},
       {"task version", [](auto&, auto& catalogue) { catalogue.task_identity["version"] = 2; }},
       {"samples", [](auto&, auto& catalogue) { catalogue.samples_per_task = 4; }},
+      {"chat template", [](auto&, auto& catalogue) { catalogue.chat_template_sha256 = "cd"; }},
       {"sample id", [](auto&, auto& catalogue) { catalogue.id_suffix = "x"; }},
       {"sample content", [](auto&, auto& catalogue) { catalogue.content = "x"; }},
       {"sample cluster", [](auto&, auto& catalogue) { catalogue.cluster_suffix = "x"; }},

@@ -142,14 +142,18 @@ TEST_CASE("every token is the one that the step path finds most likely", "[prope
     request.policy_seed = random.next();
     do {
       request.schedule = random_schedule(random, policy, length + 25);
-      request.schedule.prompt = length;
+      // Half of them cut before the rest of the prompt is read: a question after a document.
+      const auto before = 1 + static_cast<std::int64_t>(random.below(20));
+      request.schedule.prompt =
+          random.below(2) == 0 ? length : length - std::min(before, length - 1);
     } while (refuses(plan_of(policy), request.schedule));
     GenerateOptions options;
     options.kv_type = static_cast<models::KvType>(random.below(4));
     options.chunk_tokens = 1 + static_cast<std::int64_t>(random.below(40));
     options.block_rows = 1 + static_cast<std::int64_t>(random.below(20));
     const auto found = generate(model, {request}, options).front();
-    CAPTURE(policy, shape, request.schedule.text(), length, options.chunk_tokens);
+    CAPTURE(policy, shape, request.schedule.text(), request.schedule.prompt, length,
+            options.chunk_tokens);
     REQUIRE(found.ids.size() == 25);
     CHECK(found.reason == StopReason::kLength);
 
@@ -356,6 +360,14 @@ TEST_CASE("a sample ends where it is told to", "[unit]") {
   CHECK(ended.ids ==
         std::vector<std::int64_t>(whole.ids.begin(), whole.ids.begin() + static_cast<long>(first)));
 
+  // No end before so many: the next likely id stands there.
+  request.min_new = static_cast<std::int64_t>(first) + 1;
+  const auto later = generate(model, {request}).front();
+  REQUIRE(later.ids.size() > first);
+  CHECK(std::equal(ended.ids.begin(), ended.ids.end(), later.ids.begin()));
+  CHECK(later.ids[first] != end);
+  request.min_new = 0;
+
   request.end_ids.clear();
   std::vector<std::int64_t> seen;
   request.accept = [&](std::int64_t id) {
@@ -428,6 +440,9 @@ TEST_CASE("requests that cannot run are refused before any work", "[fault]") {
   CHECK_THAT(message([](auto& r) { r.prompt.clear(); }), Catch::Contains("at least one token"));
   CHECK_THAT(message([](auto& r) { r.prompt[3] = 1 << 20; }), Catch::Contains("vocabulary"));
   CHECK_THAT(message([](auto& r) { r.max_new = 0; }), Catch::Contains("max_new"));
+  CHECK_THAT(message([](auto& r) { r.min_new = 6; }), Catch::Contains("0 to max_new (5)"));
+  CHECK_THAT(message([](auto& r) { r.schedule.prompt = 13; }),
+             Catch::Contains("cuts after 13 tokens of a prompt of 12"));
   CHECK_THAT(message([](auto& r) { r.budget.reset(); }), Catch::Contains("needs a budget"));
   CHECK_THAT(message([](auto& r) { r.sampling.temperature = -1; }), Catch::Contains("temperature"));
   CHECK_THAT(message([](auto& r) { r.policy = &plan_of("h2o-oracle"); }),

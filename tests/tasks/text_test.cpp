@@ -245,7 +245,7 @@ TEST_CASE("texts and options that cannot be used are named", "[tasks][unit]") {
 TEST_CASE("the task is made by name, and its books are the shipped ones", "[tasks][unit]") {
   const auto task = make_task("text", {}, 2048, test::source_dir());
   CHECK(task->identity().at("books").as_array().size() > 20);
-  const auto entries = list_tasks();
+  const auto entries = list_tasks(test::source_dir());
   const auto entry = std::find_if(entries.begin(), entries.end(),
                                   [](const auto& info) { return info.name == "text"; });
   REQUIRE(entry != entries.end());

@@ -9,6 +9,7 @@
 #include "harness/cli/models.h"
 #include "harness/cli/output.h"
 #include "harness/cli/queries.h"
+#include "harness/cli/root.h"
 #include "harness/cli/suites.h"
 #include "policies/registry.h"
 #include "tasks/registry.h"
@@ -88,7 +89,7 @@ std::vector<Entry> list_queries() {
 std::vector<Entry> entries_of(const std::string& what) {
   if (what == "models") return list_models();
   if (what == "policies") return list_policies();
-  if (what == "tasks") return list_named(tasks::list_tasks());
+  if (what == "tasks") return list_named(tasks::list_tasks(root_folder()));
   if (what == "metrics") return list_named(tasks::list_metrics());
   if (what == "suites") return list_suites();
   if (what == "queries") return list_queries();
