@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
                                       bench_command(),
                                       score_command(),
                                       tokenize_command(),
+                                      fetch_command(),
                                       list_command(),
                                       engine_command(worker_spec())};
   return run_program("lethe", commands, argc, argv);

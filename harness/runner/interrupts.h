@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT and SIGTERM as something poll(2) can wait for. Internal to this room.
+// SIGINT and SIGTERM as something poll(2) can wait for. For this room, and for commands of cli that
+// work without the runner.
 #pragma once
 
 #include <signal.h>

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tasks/datasets/archive_reader.h"
@@ -43,6 +45,12 @@ class ByteSource {
     ++at_;
     if (byte == '\n') ++line_;
     return byte;
+  }
+  /// Bytes that are at hand, consumed; none at the end. Lines are not counted.
+  std::string_view take_block() {
+    if (peek() == kEnd) return {};
+    const std::size_t from = std::exchange(at_, filled_);
+    return {buffer_.data() + from, filled_ - from};
   }
   /// Appends bytes up to and without the next "\n", which is consumed. False at the end, when there
   /// was not a byte left. Throws Error(kData) when they are more than `limit`.

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "harness/base/names.h"
+#include "harness/base/hash.h"
 #include "harness/base/text.h"
 #include "tasks/datasets/byte_source.h"
 #include "tasks/datasets/csv_reader.h"
@@ -117,6 +117,15 @@ void read_records(const fs::path& file, const RecordUse& use) {
     throw Error(ErrorKind::kData,
                 file.string() + ": expected records, found none; get the file again");
   }
+}
+
+std::string content_sha256(const fs::path& file) {
+  ByteSource source(file, find_place(file));
+  Sha256 hash;
+  for (auto block = source.take_block(); !block.empty(); block = source.take_block()) {
+    hash.update(block);
+  }
+  return hash.hex();
 }
 
 }  // namespace lethe::tasks

@@ -37,4 +37,9 @@ using RecordUse = std::function<void(json::object record, const std::string& whe
 /// through.
 void read_records(const std::filesystem::path& file, const RecordUse& use);
 
+/// SHA-256 (64 hex digits) of the unpacked bytes of such a file, a byte order mark left out: the
+/// same however it is packed. sha256_file() names the bytes as stored. Throws Error(kData) as
+/// above.
+std::string content_sha256(const std::filesystem::path& file);
+
 }  // namespace lethe::tasks

@@ -22,11 +22,12 @@ std::vector<std::string> blocks(const std::string& page, const std::string& lang
   return out;
 }
 
-// Minutes long, or the launcher's own: other tests, and CI itself, run those. Or for a GPU, which
-// CI has not.
+// Minutes long, or the launcher's own: other tests, and CI itself, run those. Or for a GPU or a
+// network, which CI has not.
 bool left_out(const std::string& line) {
-  for (const auto* part : {"reproduce quick", "report/quick", "./lethe test", "./lethe setup",
-                           "--device cuda", "./lethe doctor", "bench exact", "bench generate"}) {
+  for (const auto* part :
+       {"reproduce quick", "report/quick", "./lethe test", "./lethe setup", "--device cuda",
+        "./lethe doctor", "bench exact", "bench generate", "fetch squality"}) {
     if (line.find(part) != std::string::npos) return true;
   }
   return line.rfind("./lethe ", 0) != 0;

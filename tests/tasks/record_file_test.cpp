@@ -3,10 +3,11 @@
 
 #include <array>
 
+#include "harness/base/hash.h"
 #include "harness/base/text.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
-#include "tests/tasks/archive_writer.h"
+#include "tests/support/archive_writer.h"
 
 namespace lethe::tasks {
 
@@ -60,10 +61,10 @@ TEST_CASE("JSON lines are read plain, compressed and from archives", "[tasks][un
   write_compressed(folder / "a.jsonl.gz", kLines);
   std::vector<std::string> paths{"a.jsonl", "a.jsonl.xz", "a.jsonl.gz"};
   for (const auto* archive : {"b.zip", "b.tar", "b.tar.gz", "b.tgz", "b.tar.xz"}) {
-    write_archive(folder / archive, {{"data/", "", "", "", false},
-                                     {"./data/other.jsonl", "{}\n", "", "", false},
-                                     {"data/a.jsonl", kLines, "", "", false},
-                                     {"data/Größe.jsonl", kLines, "", "", false}});
+    write_archive(folder / archive, {{"data/"},
+                                     {"./data/other.jsonl", "{}\n"},
+                                     {"data/a.jsonl", kLines},
+                                     {"data/Größe.jsonl", kLines}});
     paths.push_back(archive + std::string("/data/a.jsonl"));
     paths.push_back(archive + std::string("/data/Größe.jsonl"));
   }
@@ -76,6 +77,9 @@ TEST_CASE("JSON lines are read plain, compressed and from archives", "[tasks][un
     CHECK_THAT(found.places[1], EndsWith(path + ":2"));
   }
   CHECK(read(folder / "b.tar/data/other.jsonl").records.size() == 1);
+  for (const auto& path : paths) CHECK(content_sha256(folder / path) == sha256_hex(kLines));
+  write_file_atomically(folder / "mark.jsonl", "\xEF\xBB\xBF" + kLines);
+  CHECK(content_sha256(folder / "mark.jsonl") == sha256_hex(kLines));
 }
 
 TEST_CASE("only a line feed ends a JSON line", "[tasks][unit]") {
@@ -209,7 +213,7 @@ TEST_CASE("damaged, mislabelled and wrongly named archives are refused", "[tasks
     CAPTURE(name);
     const bool archive = name.find("jsonl") == std::string::npos;
     if (archive) {
-      write_archive(folder / name, {{"a.jsonl", lines, "", "", false}});
+      write_archive(folder / name, {{"a.jsonl", lines}});
     } else {
       write_compressed(folder / name, lines);
     }
@@ -230,9 +234,9 @@ TEST_CASE("damaged, mislabelled and wrongly named archives are refused", "[tasks
     write_file_atomically(folder / name, "");
     CHECK_THROWS_WITH(read(path), Contains(name));
   }
-  write_archive(folder / "d.zip", {{"data/a.jsonl", kLines, "", "", false},
-                                   {"data/b.jsonl.gz", kLines, "", "", false},
-                                   {"data/link.jsonl", "", "a.jsonl", "", false}});
+  write_archive(
+      folder / "d.zip",
+      {{"data/a.jsonl", kLines}, {"data/b.jsonl.gz", kLines}, {"data/link.jsonl", "", "a.jsonl"}});
   CHECK_THAT(message(folder / "d.zip/data/b.jsonl"), Contains("did you mean 'data/a.jsonl'?"));
   CHECK_THAT(message(folder / "d.zip"), Contains("name a member") && Contains("data/b.jsonl.gz"));
   CHECK_THAT(message(folder / "d.zip/data/b.jsonl.gz"), Contains("unpack the archive first"));

@@ -11,6 +11,7 @@ Command analyze_command();
 /// `bench harness` here, every other benchmark in lethe-engine.
 Command bench_command();
 Command export_command();
+Command fetch_command();
 Command import_command();
 Command list_command();
 Command manifest_command();

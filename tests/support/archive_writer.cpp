@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/tasks/archive_writer.h"
+#include "tests/support/archive_writer.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -76,7 +76,7 @@ void write_archive(const std::filesystem::path& file, const std::vector<WrittenM
 
 void write_compressed(const std::filesystem::path& file, std::string_view bytes) {
   Writer writer(file);
-  writer.add({"data", std::string(bytes), {}, {}, false});
+  writer.add({"data", std::string(bytes)});
   writer.close();
 }
 

@@ -12,9 +12,9 @@ namespace lethe::test {
 /// A member to write. A folder has a path that ends in "/".
 struct WrittenMember {
   std::string path;
-  std::string bytes;
-  std::string symbolic_link;  ///< its target, for a symbolic link
-  std::string hard_link;      ///< its target, for a hard link
+  std::string bytes = {};
+  std::string symbolic_link = {};  ///< its target, for a symbolic link
+  std::string hard_link = {};      ///< its target, for a hard link
   bool device = false;
 };
 
