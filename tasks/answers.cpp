@@ -2,7 +2,6 @@
 #include "tasks/answers.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
@@ -15,6 +14,7 @@
 #include "models/tokenizer/text_stream.h"
 #include "tasks/answer_prompt.h"
 #include "tasks/answer_score.h"
+#include "tasks/datasets/dataset_files.h"
 #include "tasks/datasets/record_file.h"
 #include "tasks/window_options.h"
 
@@ -38,14 +38,8 @@ fs::path data_file(const AnswerDeclaration& task, const AnswerOptions& options,
                                           "\"data\": the folder that holds " +
                                           task.file);
     }
-    const char* folder = std::getenv("LETHE_DATA");
-    const fs::path file = fs::path(folder ? folder : "") / task.dataset / task.file;
-    if (folder && fs::exists(file)) return file;
-    throw Error(ErrorKind::kData,
-                "task " + task.name + ": expected " + task.dataset + "/" + task.file +
-                    " in the folder that LETHE_DATA names; give the task \"data\": "
-                    "the folder that holds it" +
-                    (task.sample ? ", or \"sample\"" : ""));
+    const auto catalogue = read_catalogue(root / "data" / "datasets.json");
+    return dataset_file(find_dataset(catalogue, task.dataset), task.file, data_folders({}));
   }
   if (options.data == "sample") {
     if (!task.sample) {
@@ -56,7 +50,22 @@ fs::path data_file(const AnswerDeclaration& task, const AnswerOptions& options,
     }
     return root / *task.sample;
   }
-  return existing(options.data, root) / task.file;
+  // The folder of the data set, or the one that its files lie in.
+  const fs::path folder = existing(options.data, root);
+  const fs::path name = fs::path(task.file).filename();
+  for (const auto& path : {folder / task.file, folder / name}) {
+    for (const auto* packed : {"", ".xz", ".gz"}) {
+      if (fs::path file = path.string() + packed; fs::is_regular_file(file)) return file;
+    }
+    // A member of an archive: "data.zip/data/x.jsonl".
+    for (auto archive = path.parent_path(); archive != folder && archive.has_relative_path();
+         archive = archive.parent_path()) {
+      if (fs::is_regular_file(archive)) return path;
+    }
+  }
+  throw Error(ErrorKind::kData, "task " + task.name + ": expected " + task.file + " or " +
+                                    name.string() + " (or either with .xz or .gz) in " +
+                                    folder.string() + ", found neither");
 }
 
 std::string blank_free(std::string_view text) {
@@ -106,8 +115,7 @@ AnswerTask::AnswerTask(AnswerDeclaration declaration, AnswerOptions options, std
       length_(at_least(length, 2, "task " + declaration_.name + ": length")),
       room_(length_ - (declaration_.reserve_answer ? declaration_.max_new : 0)),
       root_(root),
-      data_file_(data_file(declaration_, options_, root)),
-      data_sha256_(sha256_file_cached(data_file_)) {
+      data_file_(data_file(declaration_, options_, root)) {
   if (options_.ask_after_cut && declaration_.cut == CutRule::kMiddle) {
     throw Error(ErrorKind::kConfig, "task " + declaration_.name +
                                         ": ask_after_cut needs a document that is cut at its end "
@@ -160,7 +168,7 @@ json::object AnswerTask::identity() const {
                    {"benchmark", declaration_.benchmark},
                    {"group", declaration_.group},
                    {"declaration_sha256", sha256_hex(declaration_.content)},
-                   {"data_sha256", data_sha256_},
+                   {"records_sha256", records_sha256()},
                    {"records", records_.size()},
                    {"sample", options_.data == "sample"},
                    {"metrics", std::move(metrics)},
@@ -181,14 +189,24 @@ json::object AnswerTask::identity() const {
   return out;
 }
 
+std::string AnswerTask::records_sha256() const {
+  Sha256 sum;
+  for (const auto& record : records_) sum.update(content_hash(record));
+  return sum.hex();
+}
+
+std::string AnswerTask::content_hash(const AnswerRecord& record) const {
+  const json::object content{
+      {"prompt", filled_prompt(declaration_, record)},
+      {"references", json::array(record.references.begin(), record.references.end())},
+      {"classes", json::array(record.classes.begin(), record.classes.end())}};
+  return sha256_hex("answer\n" + canonical_json(content));
+}
+
 std::vector<SampleInfo> AnswerTask::samples(const models::Tokenizer&) const {
   std::vector<SampleInfo> out;
   for (const auto& record : records_) {
-    const json::object content{
-        {"prompt", filled_prompt(declaration_, record)},
-        {"references", json::array(record.references.begin(), record.references.end())},
-        {"classes", json::array(record.classes.begin(), record.classes.end())}};
-    out.push_back({record.id, sha256_hex("answer\n" + canonical_json(content)), record.cluster});
+    out.push_back({record.id, content_hash(record), record.cluster});
   }
   return out;
 }

@@ -72,6 +72,9 @@ class AnswerTask final : public Task {
 
  private:
   const AnswerRecord& record(const std::string& id) const;
+  /// What a sample is, wherever its record lies and however it is packed.
+  std::string content_hash(const AnswerRecord& record) const;
+  std::string records_sha256() const;
 
   AnswerDeclaration declaration_;
   AnswerOptions options_;
@@ -79,7 +82,6 @@ class AnswerTask final : public Task {
   std::int64_t room_;  ///< tokens that a prompt may have
   std::filesystem::path root_;
   std::filesystem::path data_file_;
-  std::string data_sha256_;
   std::vector<AnswerRecord> records_;
 };
 

@@ -66,8 +66,8 @@ struct SampleHooks {
 class Task {
  public:
   virtual ~Task() = default;
-  /// Everything that may change numbers: options, versions, data hashes. Its members are the options
-  /// that make the task again (lists of files by their ids), or its member "options" is.
+  /// Everything that may change numbers: options, versions, data hashes. Its members are the
+  /// options that make the task again (lists of files by their ids), or its member "options" is.
   virtual json::object identity() const = 0;
   /// Tokens of a sample that are its prompt: schedules may cut after them, and only what follows is
   /// scored. 0: the task has none.

@@ -116,6 +116,9 @@ int dispatch(const std::vector<Command>& commands, std::vector<std::string> word
     if (command.forward) return command.forward(words);
     const Options options = parse_options(command.spec.options, command.spec.arguments, words);
     for (const auto& file : options.all("plugin")) policies::load_plugin(file);
+    if (const auto data = options.find("data")) {
+      setenv("LETHE_DATA", std::filesystem::absolute(*data).c_str(), 1);
+    }
     return command.run(options);
   } catch (Error& error) {
     if (error.kind() == ErrorKind::kUsage) {

@@ -17,6 +17,10 @@ OptionSpec plugin_option() {
   return {"plugin", "FILE", "a library with an eviction policy; may be given more than once", true};
 }
 
+OptionSpec data_option() {
+  return {"data", "DIR", "folder that holds data sets (default: $LETHE_DATA, else the cache)"};
+}
+
 namespace {
 
 namespace po = boost::program_options;

@@ -23,6 +23,9 @@ struct OptionSpec {
 /// runs.
 OptionSpec plugin_option();
 
+/// --data DIR: where data sets lie. Sets LETHE_DATA before a command runs, for its children too.
+OptionSpec data_option();
+
 /// A positional argument.
 struct ArgumentSpec {
   std::string name;  ///< "SUITE"

@@ -109,6 +109,7 @@ std::vector<OptionSpec> execution_options() {
       {"workers", "N",
        "worker processes per device; on the CPU they share one copy of the weights (default 1)"},
       {"threads", "N", "threads of each worker (default: the cores, shared among workers)"},
+      data_option(),
       {"device", "LIST", "cpu (default) or cuda:0,cuda:1,…: workers are spread over them"},
       {"time-limit", "S", "stop a cell after so many seconds: timeout (default: none)"},
       {"hang-after", "S", "stop a worker without progress for so long (default 600; 0: never)"},

@@ -224,7 +224,10 @@ TEST_CASE("identity and samples follow every byte that may change a number", "[u
   CHECK(seen.insert(facts(Desk({{"metrics", {"qasper_answer_f1"}}}))).second);
   CHECK(seen.insert(facts(Desk({{"chat", false}}))).second);
   CHECK(seen.insert(facts(Desk({{"version", 2}}))).second);
-  CHECK(seen.insert(facts(Desk({}, kRecords + "\n"))).second);
+  CHECK(seen.contains(facts(Desk({}, kRecords + "\n"))));  // how records are packed is nothing
+  CHECK(
+      seen.insert(facts(Desk({}, std::string(kRecords).replace(kRecords.find("Hades"), 5, "Hell"))))
+          .second);
   CHECK(seen.insert(facts(Desk(), {{"records", 1}})).second);
   CHECK(seen.insert(facts(Desk(), {{"ask_after_cut", true}})).second);
   // Where the data lie, and what a report calls it, change nothing that is computed.

@@ -218,12 +218,11 @@ Command fetch_command() {
       "the\n"
       "command says what to get by hand and where to put it.";
   spec.arguments = {{"NAME", false, true}};
-  spec.options = {
-      {"list", "", "what there is to fetch, and whether it is here"},
-      {"data", "DIR", "folder that holds data sets (default: $LETHE_DATA, else the cache)"},
-      {"force", "", "fetch again what is here"},
-      {"json", "", "results as JSON on standard output"},
-      {"catalogue", "FILE", "another catalogue than data/datasets.json"}};
+  spec.options = {{"list", "", "what there is to fetch, and whether it is here"},
+                  data_option(),
+                  {"force", "", "fetch again what is here"},
+                  {"json", "", "results as JSON on standard output"},
+                  {"catalogue", "FILE", "another catalogue than data/datasets.json"}};
   spec.examples = {{"what there is, with licences and sizes", "lethe fetch --list"},
                    {"the same for a program", "lethe fetch --list --json --data my-data"}};
   return {spec, run, {}};

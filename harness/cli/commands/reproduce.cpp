@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "harness/base/error.h"
+#include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/output.h"
@@ -75,17 +76,34 @@ int reproduce_one(const std::string& name, const Options& options) {
   return written.invariant_violated ? kExitOutsideTolerance : kExitOk;
 }
 
+/// The shipped suite that shows in minutes what `name` shows in hours.
+std::string quick_form(const std::string& name) {
+  const auto known = shipped_suites();
+  if (const auto quick = name + "-quick"; std::ranges::count(known, quick) > 0) return quick;
+  suite_path(name);  // a name that is none is told as such
+  std::vector<std::string> forms;
+  for (const auto& suite : known) {
+    if (suite.ends_with("-quick")) forms.push_back(suite.substr(0, suite.size() - 6));
+  }
+  throw Error(ErrorKind::kUsage,
+              "--quick: suite " + name + " has no quick form; these have: " + join(forms, ", "));
+}
+
 int run(const Options& options) {
   if (options.has("list")) return list_suites(options);
   const std::string name = options.text("SUITE", "");
   if (name.empty()) throw Error(ErrorKind::kUsage, "SUITE is missing; --list shows what there is");
-  if (name != "all") return reproduce_one(name, options);
+  if (name != "all") return reproduce_one(options.has("quick") ? quick_form(name) : name, options);
   if (options.has("out") || options.has("db")) {
     throw Error(ErrorKind::kUsage, "--out and --db are for one suite; `all` writes report/SUITE/");
   }
   int code = kExitOk;
-  for (const auto& suite : shipped_suites()) {
+  const auto known = shipped_suites();
+  for (const auto& suite : known) {
     if (grid::read_suite(suite_path(suite), {}).report.empty()) continue;
+    // Of two forms of one suite, the one that is asked for.
+    const bool has_quick = std::ranges::count(known, suite + "-quick") > 0;
+    if (options.has("quick") ? has_quick : suite.ends_with("-quick")) continue;
     if (!options.has("json")) std::cout << "== " << suite << '\n' << std::flush;
     const int ended = reproduce_one(suite, options);
     if (ended == kExitInterrupted) return ended;
@@ -107,6 +125,7 @@ Command reproduce_command() {
       "run again. Exit code 1: cells failed; 3: an invariant of the measurements is violated.";
   spec.arguments = {{"SUITE", false}};
   spec.options = {{"list", "", "print the suites and end"},
+                  {"quick", "", "the suite's quick form, SUITE-quick: minutes instead of hours"},
                   {"db", "FILE", "result database (default DIR/results.db)"},
                   {"out", "DIR", "folder of the report (default report/SUITE)"},
                   {"json", "", "print outcome, files and verdicts as JSON"}};
