@@ -154,8 +154,7 @@ class Download {
         pause = patience_.pause_seconds;
       }
       if (++tries >= patience_.tries) {
-        fail(reason + "; " + human_bytes(static_cast<double>(part_.size())) +
-             " are kept: the same command goes on from there");
+        fail(reason + "; " + kept());
       }
       hooks_.note(reason + "; trying again");
       wait(pause);
@@ -169,11 +168,18 @@ class Download {
     throw Error(ErrorKind::kData, request_.url + ": " + what);
   }
 
+  std::string kept() const {
+    if (part_.size() == 0) return "nothing has come yet";
+    if (validator_.empty() && !request_.sha256) {
+      return "the server gives nothing to go on with, so the same command begins anew";
+    }
+    return human_bytes(static_cast<double>(part_.size())) +
+           " are kept: the same command goes on from there";
+  }
+
   void check_interrupted() const {
     if (!hooks_.interrupted()) return;
-    throw Error(ErrorKind::kInterrupted, "interrupted; " +
-                                             human_bytes(static_cast<double>(part_.size())) +
-                                             " are kept: the same command goes on from there");
+    throw Error(ErrorKind::kInterrupted, "interrupted; " + kept());
   }
 
   void wait(double seconds) const {
@@ -184,8 +190,7 @@ class Download {
     }
   }
 
-  /// What an earlier run left. A part whose origin is unknown is of no use, unless a checksum will
-  /// judge it.
+  /// What an earlier run left.
   void read_state() {
     const auto path = state_path(request_.target);
     if (fs::exists(path)) {
@@ -197,7 +202,6 @@ class Download {
         validator_.clear();  // half-written: the part begins anew
       }
     }
-    if (part_.size() > 0 && validator_.empty() && !request_.sha256) part_.clear();
     if (request_.bytes && part_.size() > *request_.bytes) part_.clear();
   }
 
@@ -210,6 +214,8 @@ class Download {
 
   /// One request. "" when every byte is here, else why it has to be tried again.
   std::string attempt() {
+    // Bytes whose origin cannot be told are of no use, unless a checksum will judge them.
+    if (validator_.empty() && !request_.sha256) part_.clear();
     if (request_.bytes && part_.size() == *request_.bytes) return "";
     const std::unique_ptr<CURL, decltype(curl_.easy_cleanup)> handle(curl_.easy_init(),
                                                                      curl_.easy_cleanup);

@@ -182,19 +182,24 @@ class Fetch {
 }  // namespace
 
 bool is_fetched(const Dataset& dataset, const fs::path& folder) {
-  const FetchRecord record(folder / dataset.name);
-  return std::all_of(dataset.files.begin(), dataset.files.end(), [&](const DatasetFile& file) {
-    const auto* known = record.find(file.name);
-    if (!known || (file.sha256 && *file.sha256 != known->sha256)) return false;
-    const auto there = [&](const fs::path& path, std::int64_t bytes) {
-      std::error_code ec;
-      return fs::file_size(folder / dataset.name / path, ec) == static_cast<std::uintmax_t>(bytes);
-    };
-    if (known->unpacked_to.empty()) return there(known->name, known->bytes);
-    return std::all_of(known->unpacked.begin(), known->unpacked.end(), [&](const auto& member) {
-      return there(fs::path(known->unpacked_to) / member.path, member.bytes);
+  const fs::path base = folder / dataset.name;
+  const auto there = [&](const fs::path& path, std::int64_t bytes) {
+    std::error_code ec;
+    return fs::file_size(base / path, ec) == static_cast<std::uintmax_t>(bytes);
+  };
+  try {
+    const FetchRecord record(base);
+    return std::all_of(dataset.files.begin(), dataset.files.end(), [&](const DatasetFile& file) {
+      const auto* known = record.find(file.name);
+      if (!known || (file.sha256 && *file.sha256 != known->sha256)) return false;
+      if (known->unpacked_to.empty()) return there(known->name, known->bytes);
+      return std::all_of(known->unpacked.begin(), known->unpacked.end(), [&](const auto& member) {
+        return there(fs::path(known->unpacked_to) / member.path, member.bytes);
+      });
     });
-  });
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::vector<FetchedFile> fetch_dataset(const Dataset& dataset, const FetchOptions& options,

@@ -28,7 +28,7 @@ struct FetchHooks {
 };
 
 /// Whether every file of the catalogue is recorded in folder/NAME and is there with its size;
-/// nothing is read through.
+/// nothing is read through. False where the record is damaged.
 bool is_fetched(const Dataset& dataset, const std::filesystem::path& folder);
 
 /// Brings every file of the data set to folder/NAME and returns the record, file by file in the

@@ -55,10 +55,16 @@ std::string difference_of(const fs::path& path, std::int64_t bytes, const std::s
 FetchRecord::FetchRecord(fs::path folder) : folder_(std::move(folder)) {
   const auto path = folder_ / kName;
   if (!fs::exists(path)) return;
-  const auto root = read_json_file(path, ErrorKind::kData);
-  ObjectReader reader(root, path.string(), ErrorKind::kData);
-  for (const auto& entry : reader.array("files")) {
-    files_.push_back(read_fetched(entry, reader.where("files")));
+  try {
+    const auto root = read_json_file(path, ErrorKind::kData);
+    ObjectReader reader(root, path.string(), ErrorKind::kData);
+    for (const auto& entry : reader.array("files")) {
+      files_.push_back(read_fetched(entry, reader.where("files")));
+    }
+  } catch (const Error& error) {
+    throw Error(error.kind(), std::string(error.what()) +
+                                  "; the record is damaged: remove it, and lethe fetch checks what "
+                                  "is there anew");
   }
 }
 

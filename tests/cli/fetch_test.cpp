@@ -120,6 +120,21 @@ TEST_CASE("Ctrl-C keeps the part, and the same command goes on", "[cli][integrat
   CHECK(read_file(folder / "mine/slow/a.jsonl", ErrorKind::kData) == bytes);
 }
 
+TEST_CASE("a full disk is told", "[cli][integration]") {
+  const TempDir folder;
+  HttpServer server;
+  const std::string bytes(200000, 'x');
+  server.put("/a.jsonl", {bytes});
+  write_catalogue(folder, {entry("big", "a.jsonl", server.url("/a.jsonl"), bytes)});
+  const auto full = shell("(trap '' XFSZ; ulimit -f 100; " + kFetch + "big)", folder.path());
+  CAPTURE(full.err);
+  CHECK(full.code == 1);
+  CHECK_THAT(full.err, Contains("cannot write ") && Contains("make room"));
+  CHECK_FALSE(fs::exists(folder / "mine/big/a.jsonl"));
+  CHECK(shell(kFetch + "big", folder.path()).code == 0);
+  CHECK(read_file(folder / "mine/big/a.jsonl", ErrorKind::kData) == bytes);
+}
+
 TEST_CASE("two commands at once: one fetches, the other is told by whom", "[cli][integration]") {
   const TempDir folder;
   HttpServer server;

@@ -16,6 +16,7 @@ int fuzz_tokenizer_json(const std::uint8_t* bytes, std::size_t size);
 int fuzz_chat_template(const std::uint8_t* bytes, std::size_t size);
 int fuzz_plan(const std::uint8_t* bytes, std::size_t size);
 int fuzz_scorers(const std::uint8_t* bytes, std::size_t size);
+int fuzz_record_file(const std::uint8_t* bytes, std::size_t size);
 }
 
 namespace lethe::test {
@@ -35,6 +36,7 @@ constexpr Target kTargets[] = {
     {"chat_template", fuzz_chat_template},
     {"plan", fuzz_plan},
     {"scorers", fuzz_scorers},
+    {"record_file", fuzz_record_file},
 };
 
 std::filesystem::path corpus() {

@@ -163,11 +163,22 @@ TEST_CASE("a part without a validator is not gone on with, unless a checksum jud
       Bench bench(file);
       bench.patience.tries = 1;
       if (known) bench.request.sha256 = sha256_hex(bytes);
-      CHECK(bench.failure("are kept") == ErrorKind::kData);
+      CHECK(bench.failure(known ? "are kept" : "begins anew") == ErrorKind::kData);
       CHECK(bench.run() == sha256_hex(bytes));
       CHECK(bench.server.requests().back().headers.count("range") == (known ? 1 : 0));
     }
   }
+}
+
+TEST_CASE("a try without a validator begins anew, too", "[tasks][integration]") {
+  const auto bytes = some_bytes(90000);
+  HttpFile file{bytes, ""};
+  file.cut_after = 30000;
+  file.cuts = 1;
+  Bench bench(file);
+  CHECK(bench.run() == sha256_hex(bytes));
+  REQUIRE(bench.server.requests().size() == 2);
+  CHECK(bench.server.requests()[1].headers.count("range") == 0);
 }
 
 TEST_CASE("a part that has every byte, or too many, is judged", "[tasks][integration]") {

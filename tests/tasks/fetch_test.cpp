@@ -226,6 +226,15 @@ TEST_CASE("one process at a time fetches a data set", "[tasks][integration]") {
   CHECK(bench.run().size() == 2);
 }
 
+TEST_CASE("a damaged record is told, and removing it helps", "[tasks][integration]") {
+  Bench bench;
+  bench.run();
+  write_file_atomically(bench.folder() / FetchRecord::kName, "{\"files\": [{");
+  CHECK_THAT(bench.failure(), Contains("fetched.json") && Contains("remove it"));
+  fs::remove(bench.folder() / FetchRecord::kName);
+  CHECK(bench.run().size() == 2);
+}
+
 TEST_CASE("an interrupted fetch goes on", "[tasks][integration]") {
   Bench bench;
   bench.stop = true;
