@@ -11,6 +11,7 @@
 #include "models/tokenizer/tokenizer.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "tests/models/file_support.h"
+#include "tests/models/spm_gguf.h"
 #include "tests/models/tokenizer_support.h"
 #include "tests/support/catch.h"
 
@@ -248,8 +249,18 @@ TEST_CASE("a word of 100,000 letters and a megabyte of one character end in ever
     while (text.size() < 300'000) text += piece;
     texts.push_back(text + "x");
   }
-  for (const char* kind : kKinds) {
-    const auto tokenizer = open_tokenizer(test::golden("tokenizer/json/" + std::string(kind)));
+  const test::TempDir dir;
+  std::vector<std::filesystem::path> files;
+  for (const char* kind : kKinds) files.push_back(test::golden("tokenizer/json") / kind);
+  files.push_back(dir / "pieces.gguf");
+  test::write_bytes(files.back(), test::spm512_gguf().bytes());
+  files.push_back(dir / "pieces");
+  std::filesystem::create_directory(files.back());
+  std::filesystem::copy_file(test::golden("tokenizer/spm512.model"),
+                             files.back() / "tokenizer.model");
+  for (const auto& file : files) {
+    const std::string kind = file.filename().string();
+    const auto tokenizer = open_tokenizer(file);
     for (const std::string& text : texts) {
       INFO(kind << ": " << text.substr(0, 4));
       const auto ids = tokenizer->encode(text, true);
