@@ -14,13 +14,6 @@ namespace lethe::cli {
 
 std::string render_conversation(const std::filesystem::path& model, const std::string& file,
                                 bool prompt_by_default) {
-  const auto chat = models::open_chat_template(model);
-  if (!chat) {
-    throw Error(ErrorKind::kModel,
-                model.string() +
-                    ": expected a model with a chat template, found none; a base model has no "
-                    "format for conversations");
-  }
   const std::string where = file == "-" ? "standard input" : file;
   const json::value value = parse_json(read_input(file), where, ErrorKind::kData);
   models::ChatOptions options;
@@ -50,6 +43,14 @@ std::string render_conversation(const std::filesystem::path& model, const std::s
                                         "found " +
                                         std::string(describe_type(message)));
     }
+  }
+  const bool with_tools = options.tools && !options.tools->is_null();
+  const auto chat = models::open_chat_template(model, with_tools);
+  if (!chat) {
+    throw Error(ErrorKind::kModel,
+                model.string() +
+                    ": expected a model with a chat template, found none; a base model has no "
+                    "format for conversations");
   }
   return chat->render(*messages, options);
 }

@@ -40,17 +40,19 @@ const TensorInfo& Checkpoint::info(std::string_view name) const {
   for (const TensorInfo& tensor : tensors()) known.push_back(tensor.name);
   // The whole list would bury the message: a model has hundreds of tensors.
   const auto near = closest_name(name, known);
-  throw Error(ErrorKind::kModel, label() + ": expected tensor '" + std::string(name) + "', found " +
-                                     std::to_string(known.size()) + " tensors without it" +
-                                     (near ? "; the nearest is '" + *near + "'" : std::string()) +
-                                     "; the file is incomplete or of another model");
+  throw Error(ErrorKind::kModel,
+              label() + ": expected tensor '" + stored_name(name) + "', found " +
+                  std::to_string(known.size()) + " tensors without it" +
+                  (near ? "; the nearest is '" + stored_name(*near) + "'" : std::string()) +
+                  "; the file is incomplete or of another model");
 }
 
 void Checkpoint::expect_shape(std::string_view name, std::span<const std::int64_t> shape) const {
   const TensorInfo& tensor = info(name);
   if (std::ranges::equal(tensor.shape, shape)) return;
-  throw Error(ErrorKind::kModel, label() + ": tensor '" + tensor.name + "': expected shape " +
-                                     shape_text(shape) + ", found " + shape_text(tensor.shape) +
+  throw Error(ErrorKind::kModel, file_of(name) + ": tensor '" + stored_name(name) +
+                                     "': expected shape " + shape_text(shape) + ", found " +
+                                     shape_text(tensor.shape) +
                                      "; the weights do not belong to this configuration");
 }
 

@@ -46,6 +46,10 @@ class Checkpoint {
   virtual std::vector<std::filesystem::path> files() const = 0;
   /// Path given by the user, for messages.
   virtual std::string label() const = 0;
+  /// File that holds this tensor, for messages; label() for one that is in none.
+  virtual std::string file_of(std::string_view /*name*/) const { return label(); }
+  /// What the files themselves call a tensor of this name, for messages.
+  virtual std::string stored_name(std::string_view name) const { return std::string(name); }
 };
 
 /// Opens a GGUF file or a Hugging Face folder (config.json and model.safetensors, or the files that

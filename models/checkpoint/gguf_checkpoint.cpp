@@ -50,6 +50,25 @@ std::optional<Translation> translate(const GgufFamily& family, std::string_view 
   return Translation{prefix + std::string(found->hugging_face) + std::string(kind), found->layout};
 }
 
+// The other way, for a tensor that is not in the file; unknown names stay as they are.
+std::string absent_name(const GgufFamily& family, std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::string(name);
+  std::string_view stem = name.substr(0, dot);
+  std::string prefix;
+  std::span<const GgufName> names = family.model_names;
+  if (stem.starts_with(family.layers)) {
+    stem.remove_prefix(family.layers.size());
+    const std::size_t end = std::min(stem.find('.'), stem.size() - 1);
+    prefix = "blk." + std::string(stem.substr(0, end + 1));
+    stem.remove_prefix(end + 1);
+    names = family.layer_names;
+  }
+  const auto found = std::ranges::find(names, stem, &GgufName::hugging_face);
+  if (found == names.end()) return std::string(name);
+  return prefix + std::string(found->gguf) + std::string(name.substr(dot));
+}
+
 constexpr std::string_view kRopeDivisors = "rope_freqs.weight";
 
 // What the reader does not know must not be in the file: silence would give wrong numbers.
@@ -204,12 +223,19 @@ class GgufCheckpoint final : public Checkpoint {
     const Source& source = sources_.find(name)->second;
     if (source.layout == GgufLayout::kSame) {
       file_.read(*source.tensor, out);
+      require_finite(out, label(), source.tensor->name);
     } else {
       std::vector<float> stored(out.size());
       file_.read(*source.tensor, stored);
+      require_finite(stored, label(), source.tensor->name);
       restore(stored, tensor, source.layout, out);
     }
-    require_finite(out, label(), tensor.name);
+  }
+
+  // "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight"
+  std::string stored_name(std::string_view name) const override {
+    const auto found = sources_.find(name);
+    return found == sources_.end() ? absent_name(family_, name) : found->second.tensor->name;
   }
 
  private:

@@ -129,7 +129,11 @@ class HfCheckpoint final : public Checkpoint {
   void read(std::string_view name, std::span<float> out) const override {
     const TensorInfo& tensor = info(name);
     shard_of_.find(name)->second->read_rounded(tensor.name, out);
-    require_finite(out, label(), tensor.name);
+    require_finite(out, file_of(name), tensor.name);
+  }
+  std::string file_of(std::string_view name) const override {
+    const auto shard = shard_of_.find(name);
+    return shard == shard_of_.end() ? label() : shard->second->path().string();
   }
 
  private:
@@ -165,7 +169,7 @@ class HfCheckpoint final : public Checkpoint {
       const TensorInfo& embedding = info(name);
       if (!embedding.shape.empty() && embedding.shape[0] == config_.vocab_size) continue;
       throw Error(ErrorKind::kModel,
-                  label() + ": tensor '" + embedding.name + "': expected " +
+                  file_of(name) + ": tensor '" + embedding.name + "': expected " +
                       std::to_string(config_.vocab_size) +
                       " rows, the vocab_size of config.json, found " +
                       std::to_string(embedding.shape.empty() ? 0 : embedding.shape[0]));

@@ -23,8 +23,8 @@ struct ChatSettings {
 
 /// GGUF: `tokenizer.chat_template` and its further named ones, special tokens by their ids. Hugging
 /// Face folder: chat_template.jinja goes before "chat_template" of tokenizer_config.json (a text,
-/// or a list with names), and that file's special tokens before those of special_tokens_map.json,
-/// as in transformers. Throws Error(kModel) for what is damaged, and for a path that is neither.
+/// or a list with names); special tokens as read_hf_tokenizer_config() finds them. Throws
+/// Error(kModel) for what is damaged, and for a path that is neither.
 ChatSettings read_chat_settings(const std::filesystem::path& checkpoint);
 
 }  // namespace lethe::models

@@ -26,10 +26,13 @@ std::string ChatTemplate::render(const json::value& messages, const ChatOptions&
   return template_.render(variables, options.now);
 }
 
-std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& checkpoint) {
+std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& checkpoint,
+                                               bool with_tools) {
   ChatSettings settings = read_chat_settings(checkpoint);
   if (settings.templates.empty()) return std::nullopt;
-  const auto chosen = settings.templates.find("default");
+  const char* wanted =
+      with_tools && settings.templates.contains("tool_use") ? "tool_use" : "default";
+  const auto chosen = settings.templates.find(wanted);
   if (chosen == settings.templates.end()) {
     std::vector<std::string> names;
     for (const auto& [name, source] : settings.templates) names.push_back(name);

@@ -44,8 +44,10 @@ class ChatTemplate {
   std::string sha256_;
 };
 
-/// The template named "default" of a checkpoint (see read_chat_settings()), or nothing when it has
-/// no template at all. Throws Error(kModel) when something there is damaged or not supported.
-std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& checkpoint);
+/// The template of a checkpoint (see read_chat_settings()): for conversations with tools the one
+/// named "tool_use", if there is one, else "default", as in transformers; nothing when it has no
+/// template at all. Throws Error(kModel) when something there is damaged or not supported.
+std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& checkpoint,
+                                               bool with_tools = false);
 
 }  // namespace lethe::models

@@ -15,24 +15,29 @@ namespace {
 constexpr std::string_view kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                        "pad_token", "cls_token", "mask_token"};
 
-/// "text", or {"content": "text", …} as transformers writes an added token.
+/// "text", or {"content": "text", …} as transformers writes an added token; null is no token.
 void read_special_token(ObjectReader& reader, std::string_view role, HfTokenizerConfig& config) {
   const json::value* value = reader.find(role);
-  if (value == nullptr || value->is_null()) return;
-  std::string text;
-  if (value->is_object()) {
-    text = ObjectReader(*value, reader.where(role), ErrorKind::kModel).string("content");
-  } else {
-    text = reader.string(role);
+  if (value == nullptr) return;
+  const std::string name(role);
+  config.role_places[name] = reader.where(role);
+  if (value->is_null()) {
+    config.chat.special_tokens.erase(name);
+    return;
   }
-  config.chat.special_tokens.try_emplace(std::string(role), text);
+  config.chat.special_tokens[name] =
+      value->is_object()
+          ? ObjectReader(*value, reader.where(role), ErrorKind::kModel).string("content")
+          : reader.string(role);
 }
 
-/// One template, or a list of {"name": …, "template": …}.
+/// One template, or a list of {"name": …, "template": …}; null is none.
 void read_templates(ObjectReader& reader, HfTokenizerConfig& config) {
   constexpr const char* kMember = "chat_template";
   const json::value* value = reader.find(kMember);
-  if (value == nullptr || value->is_null()) return;
+  if (value == nullptr) return;
+  config.chat.templates.clear();
+  if (value->is_null()) return;
   if (!value->is_array() && !value->is_string()) {
     throw Error(ErrorKind::kModel, reader.where(kMember) + ": expected a string or a list, found " +
                                        std::string(describe_type(*value)));
@@ -54,6 +59,7 @@ void read_templates(ObjectReader& reader, HfTokenizerConfig& config) {
 /// {"32000": {…}}: only which ids there are.
 void read_added_ids(ObjectReader& reader, HfTokenizerConfig& config) {
   const json::value* value = reader.find("added_tokens_decoder");
+  config.lists_added_tokens = config.lists_added_tokens || value != nullptr;
   if (value == nullptr || !value->is_object()) return;
   for (const auto& member : value->get_object()) {
     const std::string_view id = member.key();
@@ -78,10 +84,10 @@ void parse_added_tokens(std::string_view text, const std::string& where,
   }
 }
 
-std::optional<bool> flag(ObjectReader& reader, std::string_view name) {
+void read_flag(ObjectReader& reader, std::string_view name, std::optional<bool>& flag) {
   const json::value* value = reader.find(name);
-  if (value == nullptr || value->is_null()) return {};
-  return reader.boolean(name, false);
+  if (value == nullptr) return;
+  flag = value->is_null() ? std::nullopt : std::optional(reader.boolean(name, false));
 }
 
 }  // namespace
@@ -107,29 +113,27 @@ void parse_hf_tokenizer_config(std::string_view text, std::string_view where,
   for (const auto role : kRoles) read_special_token(reader, role, config);
   read_templates(reader, config);
   read_added_ids(reader, config);
-  if (!config.adds_bos) config.adds_bos = flag(reader, "add_bos_token");
-  if (!config.adds_eos) config.adds_eos = flag(reader, "add_eos_token");
-  if (config.tokenizer_class.empty()) {
-    const json::value* name = reader.find("tokenizer_class");
-    if (name != nullptr && !name->is_null()) {
-      config.tokenizer_class = reader.string("tokenizer_class");
-    }
+  read_flag(reader, "add_bos_token", config.adds_bos);
+  read_flag(reader, "add_eos_token", config.adds_eos);
+  const json::value* name = reader.find("tokenizer_class");
+  if (name != nullptr && !name->is_null()) {
+    config.tokenizer_class = reader.string("tokenizer_class");
   }
 }
 
 HfTokenizerConfig read_hf_tokenizer_config(const std::filesystem::path& folder) {
   HfTokenizerConfig config;
   config.where = (folder / "tokenizer_config.json").string();
-  // A file of its own goes before the member.
-  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) {
-    config.chat.templates.emplace("default",
-                                  ChatSource{read_file(file, ErrorKind::kModel), file.string()});
-  }
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const auto file = folder / name;
-    if (!std::filesystem::exists(file)) continue;
+  const auto parse = [&](const std::filesystem::path& file) {
+    if (!std::filesystem::exists(file)) return;
     parse_hf_tokenizer_config(read_file(file, ErrorKind::kModel), file.string(), config);
+  };
+  parse(config.where);
+  // A file of its own stands for all templates of the member.
+  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) {
+    config.chat.templates = {{"default", {read_file(file, ErrorKind::kModel), file.string()}}};
   }
+  if (!config.lists_added_tokens) parse(folder / "special_tokens_map.json");
   if (const auto file = folder / "added_tokens.json"; std::filesystem::exists(file)) {
     parse_added_tokens(read_file(file, ErrorKind::kModel), file.string(), config);
   }
@@ -147,9 +151,10 @@ BoundaryIds boundary_ids(
     if (!text || text->empty()) return {};
     const auto id = id_of(*text);
     if (!id) {
-      throw Error(ErrorKind::kModel, config.where + ": member '" + role +
-                                         "': expected a token of the vocabulary, found '" + *text +
-                                         "'");
+      const auto place = config.role_places.find(role);
+      throw Error(ErrorKind::kModel,
+                  (place == config.role_places.end() ? config.where + ": " + role : place->second) +
+                      ": expected a token of the vocabulary, found '" + *text + "'");
     }
     return id;
   };

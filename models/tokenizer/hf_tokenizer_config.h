@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,9 +22,11 @@ struct HfTokenizerConfig {
   std::string tokenizer_class;                  ///< "LlamaTokenizerFast"; empty when not said
   std::optional<bool> adds_bos;
   std::optional<bool> adds_eos;
-  ChatSettings chat;                   ///< with the texts of bos_token, eos_token, …
-  std::vector<std::int64_t> eos_ids;   ///< of generation_config.json or config.json
-  std::int64_t largest_added_id = -1;  ///< in added_tokens_decoder or added_tokens.json
+  ChatSettings chat;                               ///< with the texts of bos_token, eos_token, …
+  std::map<std::string, std::string> role_places;  ///< file and member of these, for errors
+  std::vector<std::int64_t> eos_ids;               ///< of generation_config.json or config.json
+  bool lists_added_tokens = false;                 ///< whether there is an added_tokens_decoder
+  std::int64_t largest_added_id = -1;              ///< in added_tokens_decoder or added_tokens.json
 
   /// Whether the class forms what stands around a text from adds_bos and adds_eos, as transformers'
   /// classes for Llama, CodeLlama, Gemma and Cohere do, whatever the post-processor says.
@@ -32,12 +35,16 @@ struct HfTokenizerConfig {
   std::optional<std::string> special_token(const std::string& role) const;
 };
 
+/// As transformers 5.2 reads them (PreTrainedTokenizerBase._from_pretrained): where
+/// tokenizer_config.json has a member added_tokens_decoder, special_tokens_map.json is ignored;
+/// where it has none, what the map names (null too) goes before the member of
+/// tokenizer_config.json. chat_template.jinja replaces every template of tokenizer_config.json.
 /// Throws Error(kModel) that names the file for one that cannot be read or has members of wrong
 /// types.
 HfTokenizerConfig read_hf_tokenizer_config(const std::filesystem::path& folder);
 
-/// Adds what the text of a tokenizer_config.json or special_tokens_map.json says and is not known
-/// yet.
+/// Takes over what the text of a tokenizer_config.json or special_tokens_map.json says; it goes
+/// before what is known already.
 void parse_hf_tokenizer_config(std::string_view text, std::string_view where,
                                HfTokenizerConfig& config);
 

@@ -70,7 +70,8 @@ class Parser : public ExpressionParser {
     if (is_keyword("generation")) {
       Statement block = make(Statement::Kind::kGeneration);
       advance();
-      block.body = block_until("endgeneration");
+      // transformers renders the block by a call, and no jump leaves a function in Python.
+      block.body = outside_loops("endgeneration");
       return block;
     }
     if (is_keyword("break") || is_keyword("continue")) {

@@ -118,15 +118,43 @@ TEST_CASE("a folder's template is its file, else that of its tokenizer_config.js
   test::write_bytes(config, R"({"chat_template": [{"name": "rag", "template": "r"},
                                                   {"name": "default", "template": "d"}]})");
   CHECK(open_chat_template(folder.path())->render(messages) == "d");
-  // transformers: what tokenizer_config.json does not name is looked up in special_tokens_map.json,
-  // and templates see every role.
-  test::write_bytes(config, R"({"chat_template": "{{ bos_token }}{{ pad_token }}{{ unk_token }}",
-                                "pad_token": "<p>"})");
-  test::write_bytes(folder / "special_tokens_map.json",
-                    R"({"bos_token": {"content": "<b>"}, "pad_token": "<other>"})");
-  CHECK(open_chat_template(folder.path())->render(messages) == "<b><p>");
+  test::write_bytes(config, R"({"chat_template": "member", "bos_token": "<b>"})");
   test::write_bytes(folder / "chat_template.jinja", "{{ messages[0].content }}f{{ bos_token }}\n");
   CHECK(open_chat_template(folder.path())->render(messages) == "xf<b>");
+}
+
+TEST_CASE("special tokens and templates of a folder are those that transformers takes",
+          "[golden]") {
+  const json::value messages = json::array{json::object{{"role", "user"}, {"content", "x"}}};
+  const auto cases = lines_of(test::golden("tokenizer/special_tokens.jsonl"));
+  CHECK(cases.size() == 29);
+  for (const json::value& golden : cases) {
+    INFO(json::serialize(golden));
+    const test::TempDir folder;
+    std::filesystem::copy_file(test::golden("tokenizer/json/llama2/tokenizer.json"),
+                               folder / "tokenizer.json");
+    for (const auto& file : golden.at("files").as_object()) {
+      test::write_bytes(folder / std::string(file.key()), file.value().is_string()
+                                                              ? text_of(file.value())
+                                                              : json::serialize(file.value()));
+    }
+    const auto tokenizer = open_tokenizer(folder.path());
+    const auto id = [](const std::optional<std::int64_t>& found) {
+      return found ? json::value(*found) : json::value(nullptr);
+    };
+    CHECK(id(tokenizer->bos_id()) == golden.at("bos_id"));
+    CHECK(id(tokenizer->eos_id()) == golden.at("eos_id"));
+    for (const char* form : {"rendered", "tools"}) {
+      const bool with_tools = std::string_view(form) == "tools";
+      const auto chat = open_chat_template(folder.path(), with_tools);
+      const auto expected = optional_text(golden.as_object(), form);
+      CHECK(chat.has_value() == expected.has_value());
+      if (!chat || !expected) continue;
+      ChatOptions options;
+      if (with_tools) options.tools = json::array();
+      CHECK(chat->render(messages, options) == *expected);
+    }
+  }
 }
 
 TEST_CASE("a GGUF file's template is in its metadata, with the texts of its tokens") {

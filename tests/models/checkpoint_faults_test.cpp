@@ -166,7 +166,7 @@ TEST_CASE("NaN and infinite weights name tensor and index") {
   test::overwrite(bytes, at + 4 * 70, std::numeric_limits<float>::quiet_NaN());
   test::write_bytes(dir / "nan.gguf", bytes);
   const std::string nan = open_error(dir / "nan.gguf");
-  CHECK(nan.find("'model.layers.1.mlp.down_proj.weight'") != std::string::npos);
+  CHECK(nan.find("nan.gguf: tensor 'blk.1.ffn_down.weight': ") != std::string::npos);
   CHECK(nan.find("found NaN at index 70 of 2048") != std::string::npos);
 
   fs::copy(test::golden("tiny/llama_mha"), dir / "hf");
@@ -179,7 +179,7 @@ TEST_CASE("NaN and infinite weights name tensor and index") {
   fs::copy_file(dir / "hf" / "config.json", dir / "inf" / "config.json");
   test::write_bytes(dir / "inf" / "model.safetensors", bytes);
   const std::string inf = open_error(dir / "inf");
-  CHECK(inf.find("'model.norm.weight'") != std::string::npos);
+  CHECK(inf.find("inf/model.safetensors: tensor 'model.norm.weight': ") != std::string::npos);
   CHECK(inf.find("found infinity at index 31 of 32") != std::string::npos);
 }
 
@@ -192,7 +192,35 @@ TEST_CASE("missing tensors and wrong shapes are explained") {
   const std::vector<std::int64_t> wrong = {32, 200};
   const std::string shape =
       test::error_of(ErrorKind::kModel, [&] { checkpoint->expect_shape("lm_head.weight", wrong); });
-  CHECK(shape.find("expected shape [32, 200], found [200, 32]") != std::string::npos);
+  CHECK(shape.find("model.safetensors: tensor 'lm_head.weight': expected shape [32, 200], found "
+                   "[200, 32]") != std::string::npos);
+}
+
+TEST_CASE("errors name the tensors of a GGUF file and the shards of a folder as they are there") {
+  const auto gguf = open_checkpoint(test::golden("gguf/tiny_llama_f32.gguf"));
+  const auto missing = [&](std::string_view name) {
+    return test::error_of(ErrorKind::kModel, [&] { gguf->info(name); });
+  };
+  CHECK(missing("model.layers.7.self_attn.q_proj.weight")
+            .find("expected tensor 'blk.7.attn_q.weight', found") != std::string::npos);
+  CHECK(
+      missing("model.layers.7.self_attn.q_proj.weight").find("nearest is 'blk.0.attn_q.weight'") !=
+      std::string::npos);
+  CHECK(missing("model.layers.1").find("'model.layers.1'") != std::string::npos);
+  CHECK(missing("model.layers.").find("'model.layers.'") != std::string::npos);
+  CHECK(missing("nothing").find("'nothing'") != std::string::npos);
+  const std::vector<std::int64_t> wrong = {1};
+  const auto misshapen = [&](const Checkpoint& checkpoint, std::string_view name) {
+    return test::error_of(ErrorKind::kModel, [&] { checkpoint.expect_shape(name, wrong); });
+  };
+  CHECK(misshapen(*gguf, "model.norm.weight").find("f32.gguf: tensor 'output_norm.weight': ") !=
+        std::string::npos);
+  const auto folder = open_checkpoint(test::golden("tiny/llama_mha_sharded"));
+  for (const TensorInfo& tensor : folder->tensors()) {
+    const SafetensorsFile shard(folder->file_of(tensor.name));
+    CHECK(shard.entries().contains(tensor.name));
+    CHECK(misshapen(*folder, tensor.name).starts_with(folder->file_of(tensor.name)));
+  }
 }
 
 TEST_CASE("paths that are no checkpoint say what was expected") {

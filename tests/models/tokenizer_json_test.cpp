@@ -7,8 +7,10 @@
 #include "harness/base/json.h"
 #include "models/tokenizer/chat_settings.h"
 #include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/tokenizer_json.h"
 #include "tests/models/file_support.h"
 #include "tests/models/gguf_writer.h"
+#include "tests/models/spm_gguf.h"
 #include "tests/models/tokenizer_support.h"
 #include "tests/support/catch.h"
 
@@ -91,29 +93,27 @@ TEST_CASE("MiniLM's WordPiece gives the golden ids, pairs and texts") {
   CHECK(tokenizer->vocab_size() == 30522);
 }
 
-/// The golden SentencePiece vocabulary as a GGUF file.
-std::string spm512_gguf() {
-  const json::value meta =
-      read_json_file(test::golden("tokenizer/spm512_meta.json"), ErrorKind::kData);
-  std::vector<std::string> pieces;
-  std::vector<float> scores;
-  std::vector<std::int32_t> kinds;
-  for (const json::value& piece : meta.at("pieces").as_array()) {
-    pieces.push_back(text_of(piece.as_array()[0]));
-    scores.push_back(piece.as_array()[1].to_number<float>());
-    const bool byte = pieces.back().starts_with("<0x") && pieces.back().size() == 6;
-    kinds.push_back(byte ? 6 : pieces.size() == 1 ? 2 : pieces.size() <= 3 ? 3 : 1);
-  }
-  test::GgufWriter writer;
-  writer.text("general.architecture", "llama")
-      .text("tokenizer.ggml.model", "llama")
-      .texts("tokenizer.ggml.tokens", pieces)
-      .float32s("tokenizer.ggml.scores", scores)
-      .int32s("tokenizer.ggml.token_type", kinds)
-      .uint32("tokenizer.ggml.bos_token_id", 1)
-      .uint32("tokenizer.ggml.eos_token_id", 2)
-      .text("tokenizer.chat_template", "{{ bos_token }}");
-  return writer.bytes();
+TEST_CASE("tokens added behind the vocabulary count, are found and come back") {
+  const std::string text = test::bytes_of(test::golden("tokenizer/json/whitespace/tokenizer.json"));
+  json::value file = parse_json(text, "whitespace", ErrorKind::kData);
+  const auto plain = make_json_tokenizer(text, "tokenizer.json", {});
+  const std::int64_t size = plain->vocab_size();
+  auto& added = file.as_object()["added_tokens"];
+  if (!added.is_array()) added = json::array();
+  const auto add = [&](const char* content, std::int64_t id, bool special) {
+    added.as_array().push_back(
+        json::object{{"id", id}, {"content", content}, {"special", special}});
+  };
+  add("<|one|>", size, true);
+  add("<|two|>", size + 1, false);
+  const auto tokenizer = make_json_tokenizer(json::serialize(file), "tokenizer.json", {});
+  CHECK(tokenizer->vocab_size() == size + 2);
+  CHECK(tokenizer->encode("<|one|><|two|>", true) == Ids{size, size + 1});
+  CHECK(tokenizer->encode("<|two|>", false) == Ids{size + 1});
+  CHECK(tokenizer->decode({size}, false) == "<|one|>");
+  CHECK(tokenizer->decode({size, size + 1}, true) == "<|two|>");
+  CHECK_THROWS_AS(tokenizer->decode({size + 2}, false), Error);
+  CHECK_THROWS_AS(plain->decode({size}, false), Error);
 }
 
 void check_spm512(const Tokenizer& tokenizer) {
@@ -215,7 +215,8 @@ TEST_CASE("a SentencePiece model through its library gives the golden ids") {
 
 TEST_CASE("the same vocabulary in a GGUF file gives the golden ids") {
   const test::TempDir dir;
-  test::write_bytes(dir / "m.gguf", spm512_gguf());
+  test::write_bytes(dir / "m.gguf",
+                    test::spm512_gguf().text("tokenizer.chat_template", "{{ bos_token }}").bytes());
   const auto tokenizer = open_tokenizer(dir / "m.gguf");
   check_spm512(*tokenizer);
   const auto chat = read_chat_settings(dir / "m.gguf");
