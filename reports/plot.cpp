@@ -153,7 +153,7 @@ Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
   const Range range = extent_of(panel, threshold, false);
   if (range.empty()) return {0, 1};
   const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
-  return {range.low - pad, range.high + pad};
+  return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
 }
 
 Range strip_range(const PlotPanel& panel, double threshold, double floor) {
@@ -336,6 +336,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
+  if (panel.from_zero) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

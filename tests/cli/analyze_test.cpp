@@ -135,7 +135,7 @@ TEST_CASE("beginnings of a text are reported with the claims of Figure 7", "[cli
     ++compared;
   }
   CHECK(compared == 3);
-  CHECK_THAT(run.out, Catch::Contains("(compressed positions)"));
+  CHECK_THAT(run.out, Catch::Contains("(compressed positions, budget 16)"));
 }
 
 TEST_CASE("what is no whole trace is refused with its line", "[cli][fault]") {

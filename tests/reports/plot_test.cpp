@@ -65,6 +65,15 @@ TEST_CASE("series that explode get a logarithmic strip of their own", "[reports]
   CHECK_FALSE(strip_threshold(PlotPanel{}));
 }
 
+TEST_CASE("amounts stand on one axis from zero", "[reports][unit]") {
+  PlotFigure amounts = figure(true);
+  REQUIRE(strip_threshold(amounts.panels[0]));
+  amounts.panels[0].from_zero = true;
+  CHECK_FALSE(strip_threshold(amounts.panels[0]));
+  CHECK(has(gnuplot_script(amounts), "set yrange [0:"));
+  CHECK_FALSE(has(gnuplot_script(amounts), "set logscale y"));
+}
+
 TEST_CASE("intervals that dwarf the values are cut, and known to be", "[reports][unit]") {
   PlotFigure wide = figure(false);
   CHECK_FALSE(cuts_intervals(wide.panels[0]));
