@@ -43,9 +43,6 @@ struct Line {
   std::string name() const {
     return cell.policy + (cell.budget ? ", " + positions + " positions" : "");
   }
-  std::string label() const {
-    return name() + (cell.budget ? ", " + with_thousands(*cell.budget) : "");
-  }
   double perplexity(std::int64_t point) const {
     return estimate_perplexity(beginnings.at(static_cast<std::size_t>(point - 1))).perplexity;
   }
@@ -186,20 +183,23 @@ Verdicts::Item check_order(const Part& part, const Claims& claims, const Line& o
                            other.positions + " positions, budget " + budget_text(own.cell.budget) +
                            ")";
   std::vector<std::string> above;
-  std::optional<PairedDifference> last;
+  std::optional<PairedDifference> last, worst;
   for (std::size_t i = 0; i < kPoints; ++i) {
     last = compare_cells(own.beginnings[i], other.beginnings[i], *own.cell.budget);
     if (!last) return item(Verdict::kNotComparable, text, "the cells share no sample");
-    if (last->delta.mean > 0) {
-      above.push_back(
-          with_thousands(tokens_at(part.panel.settings.length, static_cast<std::int64_t>(i) + 1)));
-    }
+    if (last->delta.mean <= 0) continue;
+    above.push_back(
+        with_thousands(tokens_at(part.panel.settings.length, static_cast<std::int64_t>(i) + 1)));
+    if (!worst || last->delta.mean > worst->delta.mean) worst = last;
   }
-  std::string detail = "at the end × " + fixed(last->ratio, 3) + " on " +
-                       counted(last->delta.n, "sample") + " of both, p " +
-                       p_text(last->test.p_two_sided);
-  if (!above.empty()) detail = "above it at " + join(above, ", ") + " tokens; " + detail;
-  return item(verdict_of(above.empty()), text, detail);
+  std::string detail = "at the end × " + fixed(last->ratio, 3) + ", p " +
+                       p_text(last->test.p_two_sided) + ", on " + counted(last->delta.n, "sample") +
+                       " of both";
+  if (worst) {
+    detail = "above it at " + join(above, ", ") + " tokens, by × " + fixed(worst->ratio, 3) +
+             " at most, p " + p_text(worst->test.p_two_sided) + "; " + detail;
+  }
+  return item(verdict_of(!worst), text, detail);
 }
 
 /// The first claim for every kind of positions of the policy, the second against every kind of the
@@ -294,9 +294,14 @@ PlotFigure figure_of(const Part& part, const std::string& suffix) {
                   .series = {},
                   .level = {},
                   .linear_x = true};
+  const bool several = part.panel.budgets().size() > 1;
   for (const Line& line : part.lines) {
     if (!line.usable()) continue;
-    PlotSeries series{line.label(), panel.series.size(), {}};
+    PlotSeries series{line.cell.policy, panel.series.size(), {}};
+    if (line.cell.budget) {
+      series.label += ", " + line.positions;
+      if (several) series.label += ", " + with_thousands(*line.cell.budget);
+    }
     for (std::int64_t point = 1; point <= kPoints; ++point) {
       series.points.push_back({static_cast<double>(tokens_at(part.panel.settings.length, point)),
                                line.perplexity(point),

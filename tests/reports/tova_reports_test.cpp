@@ -172,7 +172,7 @@ TEST_CASE("policies are compared on the beginnings that both have read", "[repor
   CHECK_THAT(report.summary(),
              Contains("reproduced: TOVA's perplexity is at most that of Window+4 at every length "
                       "(compressed against original positions, budget 16)") &&
-                 Contains("× 0.905 on 1 sample of both"));
+                 Contains("at the end × 0.905, p 1.000, on 1 sample of both"));
   CHECK_THAT(md, Contains("1 of 2 samples so far (running)"));
   CHECK_THAT(md, Contains("tova, compressed positions − window:sinks=4, original positions"));
   // exp of the mean of 1 and 5, and an interval over two books.
