@@ -2,12 +2,18 @@
 #include "reports/panel_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "harness/base/text.h"
 #include "reports/numbers.h"
 
 namespace lethe::reports {
+namespace {
+
+constexpr double kRounding = 1e-14;  // of equal numbers summed
+
+}  // namespace
 
 std::string panel_name(const Panel& panel, std::span<const Panel> all) {
   const Settings& s = panel.settings;
@@ -77,7 +83,7 @@ void note_limits(Table& table, TableCell& out, const CellResult& cell, const Est
   note_partial(table, out, cell);
   if (!estimate.standard_error) {
     out.notes.push_back(table.note("One book only: no interval can be given."));
-  } else if (*estimate.standard_error == 0) {
+  } else if (*estimate.standard_error <= kRounding * std::abs(estimate.mean)) {
     out.notes.push_back(table.note("No variance between books: the interval is a point."));
   }
 }

@@ -222,6 +222,13 @@ TEST_CASE("claims about what stays leave budgets of the whole text out", "[repor
                                    Contains("of 64, at budget 8: 64 and 10 steps)"));
 }
 
+TEST_CASE("equal shares have no variance, whatever their sum rounds to", "[reports][unit]") {
+  const Reported report("retention", {kept("window:sinks=4", 8, std::vector<double>(6, 0.9375)),
+                                      kept("h2o", 8, std::vector<double>(6, 0.1))});
+  CHECK_THAT(report.markdown(), Contains("| h2o | 10.0 % \\[10.0, 10.0]<sup>2</sup> |") &&
+                                    Contains("2. No variance between books"));
+}
+
 TEST_CASE("retention tables have reasons, paired tests and their queries", "[reports][unit]") {
   CellSpec half = kept("window", 8, {1});
   half.wanted = 3;
