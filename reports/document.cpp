@@ -42,7 +42,8 @@ ul.verdicts small { color: var(--soft); grid-column: 2; font-size: .85rem; }
 .scroll { overflow-x: auto; margin: 1.2rem 0 .4rem; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding-bottom: 8px; font-size: .95rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: 8px; font-size: .95rem;
+  white-space: nowrap; }
 th, td { padding: 5px 8px; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 1.5px solid var(--soft); font-weight: 600; vertical-align: bottom; }
 thead th.group { text-align: center; border-bottom: 1px solid var(--line); font-size: .82rem;
@@ -66,7 +67,8 @@ figure svg { width: 100%; height: auto; display: block; color: var(--ink); }
 figcaption { color: var(--soft); font-size: .88rem; max-width: 105ch; margin-top: .4rem; }
 footer { margin-top: 3rem; padding-bottom: 40px; font-size: .85rem; }
 @media print { :root { color-scheme: light; } details, .scroll { overflow: visible; } }
-@media (max-width: 640px) { ul.verdicts li { grid-template-columns: 1fr; }
+@media (max-width: 640px) { caption { white-space: normal; }
+  ul.verdicts li { grid-template-columns: 1fr; }
   ul.verdicts small { grid-column: 1; } }
 )css";
 

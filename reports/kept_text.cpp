@@ -21,9 +21,11 @@ constexpr std::string_view kStyle = R"css(<style>
 .kept span { border-radius: 2px; padding: 2px 0; background: rgb(0 114 178 / calc(var(--k) * 7%)); }
 .kept-key span { display: inline-block; width: 1.6em; text-align: center;
   background: rgb(0 114 178 / calc(var(--k) * 7%)); }
+.kept span, .kept-key span { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .kept-tools { margin: 1rem 0 .5rem; display: flex; gap: 1rem; align-items: center; flex-wrap: wrap; }
 canvas.kept-map { width: 100%; max-width: 720px; border: 1px solid var(--line);
   image-rendering: pixelated; }
+@media print { .kept { max-height: none; overflow: visible; } .kept-tools { display: none; } }
 </style>
 )css";
 
@@ -129,7 +131,8 @@ std::string kept_text_html(const KeptText& text) {
       "</div>\n<h3>What was kept when: <span id=\"kept-map-name\"></span></h3>\n"
       "<p>A column is a token, a row a step, downwards; a token is kept where it is coloured. "
       "Choose a layer above.</p>\n"
-      "<canvas class=\"kept-map\" id=\"kept-map\"></canvas>\n"
+      "<canvas class=\"kept-map\" id=\"kept-map\" role=\"img\" "
+      "aria-labelledby=\"kept-map-name\"></canvas>\n"
       "<script type=\"application/json\" id=\"kept-data\">" +
       data_of(text) + "</script>\n" + std::string(kScript);
   return out;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/numbers.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -19,6 +20,17 @@ std::string perplexity_interval_text(const std::optional<Interval>& nll_interval
   if (!nll_interval) return "";
   return "[" + perplexity_text(std::exp(nll_interval->low)) + ", " +
          perplexity_text(std::exp(nll_interval->high)) + "]";
+}
+
+std::string percent(double share) {
+  return fixed(100 * share, 1) + " %";
+}
+
+std::string percent_interval(const Estimate& estimate) {
+  const auto ends = interval(estimate);
+  if (!ends) return "";
+  return "[" + fixed(100 * std::max(0.0, ends->low), 1) + ", " +
+         fixed(100 * std::min(1.0, ends->high), 1) + "]";
 }
 
 std::string signed_fixed(double value, int digits) {
@@ -49,8 +61,8 @@ std::string exact_text(double value) {
 std::string describe_missing(const CellResult* cell) {
   using store::CellStatus;
   if (!cell) return "no such cell in the database";
-  const std::string share = std::to_string(cell->samples.size()) + " of " +
-                            std::to_string(cell->wanted) + " samples were done";
+  const std::string share =
+      std::to_string(cell->stored) + " of " + std::to_string(cell->wanted) + " samples were done";
   switch (cell->status) {
     case CellStatus::kPending:
     case CellStatus::kRunning:

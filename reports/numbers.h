@@ -14,6 +14,10 @@ namespace lethe::reports {
 std::string perplexity_text(double value);
 /// "[28.13, 34.02]" of perplexities, given the interval of the mean NLL; "" for none.
 std::string perplexity_interval_text(const std::optional<Interval>& nll_interval);
+/// "75.0 %".
+std::string percent(double share);
+/// "[73.1, 76.9]" of shares, in percent, cut at 0 and 100; "" for none.
+std::string percent_interval(const Estimate& estimate);
 /// "+0.0123", "-0.0045".
 std::string signed_fixed(double value, int digits);
 /// "1.2e-06".

@@ -36,6 +36,7 @@ struct CellResult {
   store::CellStatus status = store::CellStatus::kPending;
   std::string reason;
   std::int64_t wanted = 0;  ///< samples the grid asks for
+  std::int64_t stored = 0;  ///< samples there are, with an NLL or without
   std::vector<SampleValue> samples;
 
   std::int64_t tokens() const;

@@ -113,19 +113,18 @@ std::string sql_quote(std::string_view text) {
   return out + "'";
 }
 
-std::string cell_keys_sql(const Selection& selection) {
-  return "SELECT cell_key FROM cells WHERE " + selected(selection);
+std::string condition_sql(const Selection& selection, const Settings& settings) {
+  return of_panel(settings) + "\n  AND " + selected(selection);
 }
 
-std::string outputs_sql(const Selection& selection) {
-  return "SELECT cell_key, sample_id, cluster, output FROM samples\nWHERE output <> '' AND " +
-         selected(selection) + "\nORDER BY cell_key, sample_id";
+std::string cell_keys_sql(const Selection& selection) {
+  return "SELECT cell_key FROM cells WHERE " + selected(selection);
 }
 
 std::string perplexity_sql(const Selection& selection, const Settings& settings) {
   return "SELECT policy, budget, schedule, positions, value AS perplexity, stderr, n, clusters, "
          "tokens, status, cell_key\nFROM results\nWHERE metric = 'ppl' AND " +
-         of_panel(settings) + "\n  AND " + selected(selection) + "\nORDER BY policy, budget";
+         condition_sql(selection, settings) + "\nORDER BY policy, budget";
 }
 
 std::string averages_sql(const Selection& selection, const Settings& settings) {
@@ -135,8 +134,7 @@ std::string averages_sql(const Selection& selection, const Settings& settings) {
          "       max(CASE metric WHEN 'ppl_book' THEN value END) AS book_average_perplexity,\n"
          "       max(n) AS samples, max(clusters) AS books, max(tokens) AS tokens, cell_key\n"
          "FROM results\nWHERE " +
-         of_panel(settings) + "\n  AND " + selected(selection) +
-         "\nGROUP BY cell_key\nORDER BY policy, budget";
+         condition_sql(selection, settings) + "\nGROUP BY cell_key\nORDER BY policy, budget";
 }
 
 std::string differences_sql(const Selection& selection, const Settings& settings,
@@ -177,6 +175,7 @@ std::vector<Panel> read_panels(const store::RunStore& store, const Selection& se
                       .status = cell.status,
                       .reason = cell.reason,
                       .wanted = cell.record.n_samples,
+                      .stored = cell.samples_done,
                       .samples = std::move(samples[cell.record.key])};
     const Settings settings = settings_of(cell.record);
     if (result.budget) {

@@ -29,11 +29,12 @@ std::string averages_sql(const Selection& selection, const Settings& settings);
 std::string differences_sql(const Selection& selection, const Settings& settings,
                             std::span<const std::pair<std::string, std::string>> pairs);
 
+/// Condition on the columns of the views `samples` and `results`: the selected cells that share
+/// every axis of a panel but schedule and positions.
+std::string condition_sql(const Selection& selection, const Settings& settings);
+
 /// The keys of the selected cells.
 std::string cell_keys_sql(const Selection& selection);
-
-/// One row per sample: cell_key, sample_id, cluster, output.
-std::string outputs_sql(const Selection& selection);
 
 /// Provenance rows that the samples of the selection point to.
 std::string provenance_sql(const Selection& selection);

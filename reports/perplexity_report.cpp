@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "reports/document.h"
 #include "reports/numbers.h"
+#include "reports/panel_text.h"
 #include "reports/perplexity_query.h"
 #include "reports/perplexity_tables.h"
 #include "reports/report_files.h"
@@ -108,11 +108,12 @@ class Writer {
     const Section& section = sections_[index];
     auto& blocks = document.blocks;
     if (panels_.size() > 1) {
-      blocks.push_back(Heading{2, "Part " + std::to_string(index + 1) + ": " + panel_name(panel)});
+      blocks.push_back(
+          Heading{2, "Part " + std::to_string(index + 1) + ": " + panel_name(panel, panels_)});
     }
     const std::string headline = headline_of(panel);
     if (!headline.empty()) blocks.push_back(Paragraph{headline});
-    blocks.push_back(facts_of(panel));
+    blocks.push_back(panel_facts(panel));
     blocks.push_back(Heading{2, "Do the paper's claims hold here?"});
     blocks.push_back(Paragraph{claims_.paper + " (arXiv " + claims_.arxiv + ") measured " +
                                published_.model + ". Its figures do not compare with those of " +
@@ -172,55 +173,6 @@ class Writer {
       pairs.emplace_back(policy, std::string(kFullPolicy));
     }
     return differences_sql(selection_, panel.settings, pairs);
-  }
-
-  std::string panel_name(const Panel& panel) const {
-    const Settings& s = panel.settings;
-    std::string name = s.task + ", " + s.model + ", " + with_thousands(s.length) + " tokens, " +
-                       s.schedule + ", " + s.positions + " positions, " + s.dtype;
-    if (s.kv_dtype != "same") name += ", KV " + s.kv_dtype;
-    name += ", seed " + std::to_string(s.seed);
-    const auto twins = std::count_if(panels_.begin(), panels_.end(), [&](const Panel& other) {
-      Settings twin = other.settings;
-      twin.variant = s.variant;
-      return twin == s;
-    });
-    // Equal on every axis, different in other inputs of the key (data, weights, engine version).
-    if (twins > 1) name += ", cells like " + panel.cells.front().key.substr(0, 8);
-    return name;
-  }
-
-  Facts facts_of(const Panel& panel) const {
-    const Settings& s = panel.settings;
-    std::set<std::string> books;
-    std::set<std::string> samples;
-    std::set<std::int64_t> tokens;
-    std::int64_t wanted = 0;
-    std::size_t complete = 0;
-    for (const CellResult& cell : panel.cells) {
-      for (const SampleValue& sample : cell.samples) {
-        books.insert(sample.cluster);
-        samples.insert(sample.id);
-      }
-      if (!cell.samples.empty()) tokens.insert(cell.tokens());
-      wanted = std::max(wanted, cell.wanted);
-      complete += cell.status == store::CellStatus::kDone && !cell.partial();
-    }
-    std::string token_text = "none";
-    if (!tokens.empty()) token_text = with_thousands(*tokens.begin());
-    if (tokens.size() > 1) token_text += " to " + with_thousands(*tokens.rbegin());
-    return {
-        {{"Model", s.model},
-         {"Task", s.task},
-         {"Length", with_thousands(s.length) + " tokens"},
-         {"Books", std::to_string(books.size())},
-         {"Samples", std::to_string(samples.size()) + " of " + std::to_string(wanted)},
-         {"Tokens scored per cell", token_text},
-         {"Cells complete", std::to_string(complete) + " of " + std::to_string(panel.cells.size())},
-         {"Schedule", s.schedule},
-         {"Positions", s.positions},
-         {"Number format", s.dtype + (s.kv_dtype == "same" ? "" : ", KV " + s.kv_dtype)},
-         {"Seed", std::to_string(s.seed)}}};
   }
 
   /// What the policies cost at the share of the length the paper speaks of.
@@ -303,7 +255,7 @@ class Writer {
 
   void summarise() {
     for (std::size_t i = 0; i < panels_.size(); ++i) {
-      const std::string where = panels_.size() > 1 ? panel_name(panels_[i]) + ": " : "";
+      const std::string where = panels_.size() > 1 ? panel_name(panels_[i], panels_) + ": " : "";
       if (const std::string headline = headline_of(panels_[i]); !headline.empty()) {
         result_.summary.push_back(where + headline);
       }

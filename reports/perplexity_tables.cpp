@@ -6,11 +6,10 @@
 
 #include "harness/base/text.h"
 #include "reports/numbers.h"
+#include "reports/panel_text.h"
 
 namespace lethe::reports {
 namespace {
-
-constexpr const char* kDash = "–";
 
 std::string published_name(const ClaimSet& claims, const std::string& spec) {
   const auto at = std::find_if(claims.policies.begin(), claims.policies.end(),
@@ -20,24 +19,6 @@ std::string published_name(const ClaimSet& claims, const std::string& spec) {
 
 TableCell policy_cell(const ClaimSet& claims, const std::string& spec) {
   return {.text = claims.label(spec), .detail = "(" + spec + ")"};
-}
-
-TableCell missing_cell(Table& table, const CellResult* cell) {
-  return {.text = kDash, .notes = {table.note(describe_missing(cell))}, .tone = Tone::kMuted};
-}
-
-/// Footnotes that a cell with numbers may need.
-void note_limits(Table& table, TableCell& out, const CellResult& cell, const Estimate& estimate) {
-  if (cell.partial()) {
-    out.notes.push_back(table.note(std::to_string(cell.samples.size()) + " of " +
-                                   std::to_string(cell.wanted) + " samples so far (" +
-                                   store::to_string(cell.status) + ")"));
-  }
-  if (!estimate.standard_error) {
-    out.notes.push_back(table.note("One book only: no interval can be given."));
-  } else if (*estimate.standard_error == 0) {
-    out.notes.push_back(table.note("No variance between books: the interval is a point."));
-  }
 }
 
 TableCell perplexity_cell(Table& table, const CellResult* cell) {
@@ -76,10 +57,6 @@ std::string interval_words(const std::optional<Interval>& interval, int digits) 
 
 std::string optional_exact(const std::optional<double>& value) {
   return value ? exact_text(*value) : "";
-}
-
-std::string budget_text(const std::optional<std::int64_t>& budget) {
-  return budget ? with_thousands(*budget) : kDash;
 }
 
 std::vector<std::string> settings_texts(const Settings& s) {

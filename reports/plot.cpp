@@ -41,6 +41,11 @@ constexpr double kTop = 0.85;
 constexpr double kPanelGap = 0.09;
 constexpr double kStripGap = 0.03;
 constexpr double kStripShare = 0.3;
+constexpr double kLegendRow = 0.05;
+
+// Pixels of the canvas: an average letter of a label, and what stands before it.
+constexpr double kLetter = 7.4;
+constexpr double kLegendSample = 60;
 
 std::string number(double value) {
   return exact_text(value);
@@ -153,7 +158,7 @@ Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
   const Range range = extent_of(panel, threshold, false);
   if (range.empty()) return {0, 1};
   const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
-  return {range.low - pad, range.high + pad};
+  return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
 }
 
 Range strip_range(const PlotPanel& panel, double threshold, double floor) {
@@ -247,24 +252,26 @@ std::string break_marks(double left, double low, double high) {
   return out;
 }
 
-std::string panel_body(const PlotPanel& panel, std::size_t index, double left, double right) {
+std::string panel_body(const PlotPanel& panel, std::size_t index, double left, double right,
+                       double top) {
   const std::vector<double> budgets = budgets_of(panel);
   if (budgets.empty()) return "";
   const auto threshold = strip_threshold(panel);
-  const double height = kTop - kBottom;
-  const double main_top = threshold ? kBottom + height * (1 - kStripShare) - kStripGap : kTop;
+  const double height = top - kBottom;
+  const double main_top = threshold ? kBottom + height * (1 - kStripShare) - kStripGap : top;
   const Range y = main_range(panel, threshold);
   const std::string title =
       "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
+  const double margin = std::max(0.5, 0.015 * (budgets.back() - budgets.front()));
   std::string out = panel.linear_x
-                        ? "unset logscale x\nset xrange [" + number(budgets.front() - 0.5) + ":" +
-                              number(budgets.back() + 0.5) + "]\n"
+                        ? "unset logscale x\nset xrange [" + number(budgets.front() - margin) +
+                              ":" + number(budgets.back() + margin) + "]\n"
                         : "set logscale x 2\nset xrange [" + number(budgets.front() / 1.25) + ":" +
                               number(budgets.back() * 1.25) + "]\n";
   if (threshold) {
     const Range strip = strip_range(panel, *threshold, y.high);
     const double strip_bottom = main_top + kStripGap;
-    out += screen_margins(left, right, strip_bottom, kTop);
+    out += screen_margins(left, right, strip_bottom, top);
     out += "set border 14 linecolor rgb " + quoted(kInk) + "\n";  // open towards the main part
     out += "set logscale y 10\nset yrange [" + number(strip.low) + ":" + number(strip.high) + "]\n";
     out += "set ytics " + tick_list(log_ticks(strip)) + "\n";
@@ -285,35 +292,68 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
       "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
   out += "set label 1 " + quoted(panel.y_label) + " at screen " + number(left - 0.058) +
-         ", screen " + number((kTop + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
+         ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
          quoted(kInk) + "\n";
   out += plot_command(panel, index, y);
   return out + "unset label 1\nunset title\n";
 }
 
-/// One legend for all panels: a plot of nothing across the canvas, whose key has room for one row.
-std::string legend(const PlotFigure& figure) {
-  std::vector<std::string> parts;
+/// What a legend says of one kind of line.
+struct LegendEntry {
+  std::string label;
+  std::string style;
+};
+
+std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
+  std::vector<LegendEntry> entries;
   std::set<std::string> known;
   for (const PlotPanel& panel : figure.panels) {
     // A later panel's level is the same kind of line under another name.
-    if (panel.level && parts.empty()) {
-      parts.push_back("NaN with lines linewidth 1.6 dashtype 2 linecolor rgb " + quoted(kInk) +
-                      " title " + quoted(panel.level->label));
+    if (panel.level && entries.empty()) {
+      entries.push_back(
+          {panel.level->label, "lines linewidth 1.6 dashtype 2 linecolor rgb " + quoted(kInk)});
     }
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      parts.push_back("NaN with linespoints linewidth 1.9 pointtype " +
-                      std::to_string(style.filled) + " linecolor rgb " + quoted(style.colour) +
-                      " title " + quoted(series.label));
+      entries.push_back({series.label, "linespoints linewidth 1.9 pointtype " +
+                                           std::to_string(style.filled) + " linecolor rgb " +
+                                           quoted(style.colour)});
     }
   }
-  return screen_margins(0.01, 0.99, 0.93, 0.995) +
-         "unset border\nunset tics\nset xrange [1:2]\nset yrange [0:1]\n"
-         "set key inside center center horizontal reverse Left samplen 2.4 textcolor rgb " +
-         quoted(kInk) + "\nplot " + join(parts, ", ") +
-         "\nunset key\nset ytics nomirror out textcolor rgb " + quoted(kInk) + "\n";
+  return entries;
+}
+
+/// Entries that fit side by side: gnuplot gives all the width of the longest, and leaves out what
+/// finds no room.
+std::size_t legend_columns(const std::vector<LegendEntry>& entries) {
+  std::size_t longest = 1;
+  for (const LegendEntry& entry : entries) longest = std::max(longest, entry.label.size());
+  const double width = kLetter * static_cast<double>(longest) + kLegendSample;
+  return std::max<std::size_t>(1, static_cast<std::size_t>(0.98 * kWidth / width));
+}
+
+/// One legend for all panels, in rows from the top: plots of nothing across the canvas, whose keys
+/// have room for one row each. `top` becomes the place of the panels' upper edge.
+std::string legend(const PlotFigure& figure, double& top) {
+  const auto entries = legend_entries(figure);
+  const std::size_t columns = legend_columns(entries);
+  std::string out = "unset border\nunset tics\nset xrange [1:2]\nset yrange [0:1]\n";
+  double edge = 0.995;
+  for (std::size_t first = 0; first < entries.size(); first += columns) {
+    if (first > 0) {
+      edge -= kLegendRow;
+      top -= kLegendRow;
+    }
+    std::vector<std::string> parts;
+    for (std::size_t i = first; i < std::min(entries.size(), first + columns); ++i) {
+      parts.push_back("NaN with " + entries[i].style + " title " + quoted(entries[i].label));
+    }
+    out += screen_margins(0.01, 0.99, edge - 0.065, edge) +
+           "set key inside center center horizontal reverse Left samplen 2.4 textcolor rgb " +
+           quoted(kInk) + "\nplot " + join(parts, ", ") + "\n";
+  }
+  return out + "unset key\nset ytics nomirror out textcolor rgb " + quoted(kInk) + "\n";
 }
 
 std::string figure_body(const PlotFigure& figure) {
@@ -323,12 +363,13 @@ std::string figure_body(const PlotFigure& figure) {
       "set logscale x 2\n"
       "set grid ytics linewidth 0.6 linetype 1 linecolor rgb " +
       quoted(kGrid) + " back\n";
-  out += legend(figure);
+  double top = kTop;
+  out += legend(figure, top);
   const double count = static_cast<double>(figure.panels.size());
   const double width = (kRight - kLeft - kPanelGap * (count - 1)) / count;
   for (std::size_t i = 0; i < figure.panels.size(); ++i) {
     const double left = kLeft + static_cast<double>(i) * (width + kPanelGap);
-    out += panel_body(figure.panels[i], i, left, left + width);
+    out += panel_body(figure.panels[i], i, left, left + width, top);
   }
   return out + "unset multiplot\n";
 }
@@ -336,6 +377,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
+  if (panel.from_zero) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

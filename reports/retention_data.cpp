@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/retention_data.h"
 
+#include <algorithm>
+
 #include "harness/base/error.h"
 #include "harness/base/json.h"
-#include "reports/published.h"
 
 namespace lethe::reports {
 namespace {
 
-std::vector<double> numbers(ObjectReader& reader, std::string_view name) {
-  std::vector<double> out;
-  for (const json::value& item : reader.array(name)) out.push_back(item.to_number<double>());
-  return out;
-}
-
-std::vector<std::string> texts(ObjectReader& reader, std::string_view name) {
-  std::vector<std::string> out;
-  for (const json::value& item : reader.array(name)) out.emplace_back(item.as_string());
+std::vector<std::optional<double>> numbers(ObjectReader& reader, std::string_view name) {
+  std::vector<std::optional<double>> out;
+  for (const json::value& item : reader.array(name)) {
+    out.push_back(item.is_null() ? std::nullopt : std::optional(item.to_number<double>()));
+  }
   return out;
 }
 
@@ -36,12 +33,24 @@ RetentionSample sample_of(const std::string& output, const std::string& where) {
   return sample;
 }
 
+/// From the outputs of a panel, with the items of one of their members where it is named.
+std::string of_outputs(const std::string& member, const Selection& selection,
+                       const Settings& settings) {
+  return "FROM samples" +
+         (member.empty() ? "" : ", json_each(output, " + sql_quote(member) + ") AS item") +
+         "\nWHERE output <> '' AND schedule = " + sql_quote(settings.schedule) +
+         " AND positions = " + sql_quote(settings.positions) + " AND " +
+         condition_sql(selection, settings) + "\n";
+}
+
 }  // namespace
 
-std::map<std::string, std::vector<RetentionSample>> read_retention(const store::RunStore& store,
-                                                                   const Selection& selection) {
-  std::map<std::string, std::vector<RetentionSample>> cells;
-  const auto found = store.query(outputs_sql(selection));
+RetentionOutputs read_retention(const store::RunStore& store, const Selection& selection) {
+  RetentionOutputs cells;
+  const auto found = store.query("SELECT cell_key, sample_id, cluster, output FROM samples\n" +
+                                 std::string("WHERE output <> '' AND task = ") +
+                                 sql_quote(kRetentionTask) + " AND cell_key IN (" +
+                                 cell_keys_sql(selection) + ")\nORDER BY cell_key, sample_id");
   for (const auto& row : found.rows) {
     const std::string key(row[0].as_string()), id(row[1].as_string());
     RetentionSample sample =
@@ -50,6 +59,14 @@ std::map<std::string, std::vector<RetentionSample>> read_retention(const store::
     cells[key].push_back(std::move(sample));
   }
   return cells;
+}
+
+const std::vector<RetentionSample>& samples_of(const Panel& panel, const RetentionOutputs& outputs,
+                                               std::string_view policy, std::int64_t budget) {
+  static const std::vector<RetentionSample> kNone;
+  const CellResult* cell = panel.find(policy, budget);
+  const auto found = cell && cell->usable() ? outputs.find(cell->key) : outputs.end();
+  return found == outputs.end() ? kNone : found->second;
 }
 
 std::optional<Estimate> recency_of(const std::vector<RetentionSample>& samples) {
@@ -64,15 +81,22 @@ std::optional<Estimate> recency_of(const std::vector<RetentionSample>& samples) 
   return clustered_mean(values, clusters);
 }
 
-std::vector<double> mean_of(const std::vector<RetentionSample>& samples,
-                            std::vector<double> RetentionSample::*member) {
-  std::vector<double> means;
+std::vector<std::optional<double>> mean_of(
+    const std::vector<RetentionSample>& samples,
+    std::vector<std::optional<double>> RetentionSample::*member) {
+  std::vector<double> sums, counts;
   for (const RetentionSample& sample : samples) {
     const auto& values = sample.*member;
-    means.resize(std::max(means.size(), values.size()));
+    sums.resize(std::max(sums.size(), values.size()));
+    counts.resize(sums.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-      means[i] += values[i] / static_cast<double>(samples.size());
+      sums[i] += values[i].value_or(0);
+      counts[i] += values[i] ? 1 : 0;
     }
+  }
+  std::vector<std::optional<double>> means(sums.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    if (counts[i] > 0) means[i] = sums[i] / counts[i];
   }
   return means;
 }
@@ -104,46 +128,41 @@ std::optional<double> mean_of_tags(const std::map<std::string, TagLifetime>& tag
   return sum / static_cast<double>(tokens);
 }
 
-RetentionClaims read_retention_claims(const std::filesystem::path& path) {
-  const json::value file = read_json_file(path, ErrorKind::kData);
-  ObjectReader reader(file, path.filename().string(), ErrorKind::kData);
-  expect_schema(reader, "lethe-retention-claims-1");
-  RetentionClaims claims;
-  ObjectReader source(reader.at("source"), reader.where("source"), ErrorKind::kData);
-  claims.paper = source.string("paper");
-  claims.arxiv = source.string("arxiv");
-  claims.published = reader.string("published");
-  claims.policy = reader.string("policy");
-  claims.fraction = reader.number("fraction_of_length");
-  std::size_t index = 0;
-  for (const json::value& item : reader.array("claims")) {
-    ObjectReader claim(item, reader.where("claims") + "[" + std::to_string(index++) + "]",
-                       ErrorKind::kData);
-    const RetentionClaims::Statement statement{claim.string("statement"), claim.string("source")};
-    const std::string kind = claim.string("kind");
-    if (kind == "recency") {
-      claims.recency = statement;
-      claims.recency_at_least = claim.number("at_least");
-      claims.recency_at_most = claim.number("at_most");
-    } else if (kind == "first") {
-      claims.first = statement;
-      claims.first_at_least = claim.number("first_at_least");
-      claims.next_at_most = claim.number("next_at_most");
-    } else if (kind == "sinks") {
-      claims.sinks = statement;
-      claims.sink_policies = texts(claim, "policies");
-      claims.sink_tolerance_nats = claim.number("tolerance_nats");
-    } else if (kind == "tags") {
-      claims.tags = statement;
-      claims.longer = texts(claim, "longer");
-      claims.shorter = texts(claim, "shorter");
-    } else {
-      throw Error(
-          ErrorKind::kData,
-          claim.where("kind") + ": expected recency, first, sinks or tags, found '" + kind + "'");
-    }
+std::optional<Estimate> difference_of_groups(const std::vector<RetentionSample>& samples,
+                                             const std::vector<std::string>& group,
+                                             const std::vector<std::string>& other) {
+  std::vector<double> values;
+  std::vector<std::string> clusters;
+  for (const RetentionSample& sample : samples) {
+    const auto a = mean_of_tags(sample.tags, group);
+    const auto b = mean_of_tags(sample.tags, other);
+    if (!a || !b) continue;
+    values.push_back(*a - *b);
+    clusters.push_back(sample.cluster);
   }
-  return claims;
+  if (values.empty()) return std::nullopt;
+  return clustered_mean(values, clusters);
+}
+
+std::string recency_sql(const Selection& selection, const Settings& settings) {
+  return "SELECT policy, budget, avg(json_extract(output, '$.recency_share')) AS recency_share, "
+         "count(*) AS samples\n" +
+         of_outputs("", selection, settings) + "GROUP BY cell_key ORDER BY policy, budget";
+}
+
+std::string first_positions_sql(const Selection& selection, const Settings& settings) {
+  return "SELECT policy, budget, item.key AS position, avg(item.value) AS mean_lifetime\n" +
+         of_outputs("$.first", selection, settings) +
+         "GROUP BY cell_key, item.key ORDER BY policy, budget, item.key";
+}
+
+std::string tag_lifetimes_sql(const Selection& selection, const Settings& settings) {
+  return "SELECT policy, budget, item.key AS tag, sum(json_extract(item.value, '$.tokens')) AS "
+         "tokens,\n       sum(json_extract(item.value, '$.tokens') * json_extract(item.value, "
+         "'$.mean_lifetime'))\n         / sum(json_extract(item.value, '$.tokens')) AS "
+         "mean_lifetime\n" +
+         of_outputs("$.tags", selection, settings) +
+         "GROUP BY cell_key, item.key ORDER BY policy, budget, mean_lifetime DESC";
 }
 
 }  // namespace lethe::reports

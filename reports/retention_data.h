@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Results of the task `retention` as plain values, and the paper's claims about them.
+// Results of the task `retention` as plain values.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reports/perplexity_data.h"
@@ -24,43 +24,45 @@ struct TagLifetime {
 struct RetentionSample {
   std::string cluster;
   std::optional<double> recency_share;
-  std::vector<double> layers;  ///< recency share of each
-  std::vector<double> first;   ///< mean lifetime of positions 0, 1, …
+  std::vector<std::optional<double>> layers;  ///< recency share of each; none where no token left
+  std::vector<std::optional<double>> first;   ///< mean lifetime of positions 0, 1, …
   std::map<std::string, TagLifetime> tags;
 };
 
+/// The task whose cells are meant.
+inline constexpr std::string_view kRetentionTask = "retention";
+
 /// Samples by cell key. Throws Error(kStore) naming a sample whose output is none of this task.
-std::map<std::string, std::vector<RetentionSample>> read_retention(const store::RunStore& store,
-                                                                   const Selection& selection);
+using RetentionOutputs = std::map<std::string, std::vector<RetentionSample>>;
+RetentionOutputs read_retention(const store::RunStore& store, const Selection& selection);
+
+/// The samples of a cell of a panel; empty where its numbers may not be shown.
+const std::vector<RetentionSample>& samples_of(const Panel& panel, const RetentionOutputs& outputs,
+                                               std::string_view policy, std::int64_t budget);
 
 /// Mean recency share, clustered by book; nothing where no token left.
 std::optional<Estimate> recency_of(const std::vector<RetentionSample>& samples);
-/// Mean over samples of every element of `member`.
-std::vector<double> mean_of(const std::vector<RetentionSample>& samples,
-                            std::vector<double> RetentionSample::*member);
+/// Mean of every element of `member` over the samples that have it; nothing where none has.
+std::vector<std::optional<double>> mean_of(
+    const std::vector<RetentionSample>& samples,
+    std::vector<std::optional<double>> RetentionSample::*member);
 /// By tag, over all tokens of all samples.
 std::map<std::string, TagLifetime> tags_of(const std::vector<RetentionSample>& samples);
 /// Mean over the tokens of some tags; nothing where there is none.
 std::optional<double> mean_of_tags(const std::map<std::string, TagLifetime>& tags,
                                    const std::vector<std::string>& group);
 
-/// data/published/claims-tova-analysis.json.
-struct RetentionClaims {
-  struct Statement {
-    std::string text;
-    std::string source;
-  };
-  std::string paper, arxiv, published, policy;
-  double fraction = 0;  ///< of the length, at which tables are compared
-  Statement recency, first, sinks, tags;
-  double recency_at_least = 0, recency_at_most = 0;
-  double first_at_least = 0, next_at_most = 0;  ///< of the length
-  std::vector<std::string> sink_policies;
-  double sink_tolerance_nats = 0;
-  std::vector<std::string> longer, shorter;
-};
+/// Mean of one group less that of the other in every sample that has both, clustered by book.
+std::optional<Estimate> difference_of_groups(const std::vector<RetentionSample>& samples,
+                                             const std::vector<std::string>& group,
+                                             const std::vector<std::string>& other);
 
-/// Throws Error(kData) that names file and member.
-RetentionClaims read_retention_claims(const std::filesystem::path& path);
+/// The queries behind the tables of a panel. One row per cell: policy, budget, recency_share,
+/// samples.
+std::string recency_sql(const Selection& selection, const Settings& settings);
+/// One row per cell and position: policy, budget, position, mean_lifetime.
+std::string first_positions_sql(const Selection& selection, const Settings& settings);
+/// One row per cell and tag: policy, budget, tag, tokens, mean_lifetime.
+std::string tag_lifetimes_sql(const Selection& selection, const Settings& settings);
 
 }  // namespace lethe::reports

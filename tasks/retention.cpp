@@ -49,7 +49,9 @@ struct Mean {
   }
 };
 
-json::object summary_of(const Recorder& recorder, std::optional<std::int64_t> budget,
+/// `budget_in` gives what a layer keeps, nothing where nothing bounds it.
+template <typename BudgetIn>
+json::object summary_of(const Recorder& recorder, const BudgetIn& budget_in,
                         const std::vector<std::string>& tags) {
   Mean recency, lifetime;
   std::map<int, Mean> layers;
@@ -60,9 +62,14 @@ json::object summary_of(const Recorder& recorder, std::optional<std::int64_t> bu
     if (!tag.empty()) ++counts[tag];
   }
   for (const auto& [place, lives] : recorder.places()) {
-    const auto share = budget ? lives.recency_share(*budget) : std::nullopt;
-    if (share) recency.add(*share);
-    if (share) layers[place.first].add(*share);
+    const std::optional<std::int64_t> budget = budget_in(place.first);
+    Mean& layer = layers[place.first];
+    if (budget) {
+      if (const auto share = lives.recency_share(*budget)) {
+        recency.add(*share);
+        layer.add(*share);
+      }
+    }
     lifetime.add(lives.mean_lifetime());
     first.resize(
         static_cast<std::size_t>(std::min(RetentionTask::kFirstPositions, lives.tokens())));
@@ -101,12 +108,12 @@ RetentionOptions RetentionOptions::parse(const json::object& object,
 }
 
 RetentionTask::RetentionTask(const RetentionOptions& options, std::int64_t length)
-    : Pg19Task("retention", options.text, length), tags_(options.tags) {
-  if (tags_.empty()) return;
+    : Pg19Task("retention", options.text, length) {
+  if (options.tags.empty()) return;
   for (const auto& book : streams()) {
-    const auto path = tags_ / (book.name + ".tsv");
-    read_word_tags(path);
-    tag_hashes_[book.name] = sha256_hex(read_text_file(path));
+    const auto path = options.tags / (book.name + ".tsv");
+    const std::string content = read_text_file(path);
+    tags_[book.name] = {parse_word_tags(content, path.string()), sha256_hex(content)};
   }
 }
 
@@ -115,7 +122,7 @@ json::object RetentionTask::identity() const {
   out["version"] = kVersion;
   if (!tags_.empty()) {
     json::object& hashes = out["tags"].emplace_object();
-    for (const auto& [book, hash] : tag_hashes_) hashes[book] = hash;
+    for (const auto& [book, tags] : tags_) hashes[book] = tags.sha256;
   }
   return out;
 }
@@ -125,7 +132,7 @@ std::vector<std::string> RetentionTask::tags_of(const std::string& sample_id,
                                                 const models::Tokenizer& tokenizer) const {
   if (tags_.empty()) return {};
   const std::string book = sample_id.substr(0, sample_id.find('/'));
-  const auto words = read_word_tags(tags_ / (book + ".tsv"));
+  const auto& words = tags_.at(book).words;
   const auto stream = std::ranges::find(streams(), book, &Stream::name);
   const std::string text = read_text_file(stream->texts.front().path);
   std::vector<std::string> pieces;
@@ -162,8 +169,9 @@ std::optional<double> RetentionTask::rescore(const std::string& output) {
   ObjectReader reader(value, "output of task retention", ErrorKind::kData);
   Mean shares;
   for (const json::value& share : reader.array("layers")) {
+    if (share.is_null()) continue;
     if (!share.is_number()) {
-      throw Error(ErrorKind::kData, reader.where("layers") + ": expected numbers, found " +
+      throw Error(ErrorKind::kData, reader.where("layers") + ": expected numbers or null, found " +
                                         std::string(describe_type(share)));
     }
     shares.add(share.to_number<double>());
@@ -189,7 +197,16 @@ SampleOutcome RetentionTask::run(const std::string& sample_id, const models::Tok
                     ": what is kept would not be the policy's doing; choose a length within the "
                     "window");
   }
-  const json::object summary = summary_of(recorder, settings.budget, tags);
+  const auto& config = model.config();
+  const auto budget_in = [&](int layer) {
+    const policies::LayerContext context{layer, static_cast<int>(config.n_layers),
+                                         static_cast<int>(config.n_kv_heads),
+                                         static_cast<int>(config.n_heads / config.n_kv_heads)};
+    return settings.budget
+               ? std::optional(budget_in_layer(settings.policy, context, *settings.budget))
+               : std::nullopt;
+  };
+  const json::object summary = summary_of(recorder, budget_in, tags);
   outcome.output = canonical_json(summary);
   const json::value& share = summary.at("recency_share");
   if (!share.is_null()) outcome.score = share.to_number<double>();

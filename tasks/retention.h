@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "tasks/datasets/word_tags.h"
 #include "tasks/pg19.h"
 
 namespace lethe::tasks {
@@ -19,16 +21,17 @@ struct RetentionOptions {
 };
 
 /// Windows of PG-19 books as in pg19, scored as there; the output of a sample is JSON:
-///   recency_share   of the kept tokens, mean over layers (or KV heads); null where nothing left
+///   recency_share   of the kept tokens, mean over layers (or KV heads) where something left, each
+///                   with its own budget; null where nothing left
 ///   mean_lifetime   in steps, over tokens and layers
-///   layers          the recency share of every layer
+///   layers          the recency share of every layer, null where nothing left
 ///   first           mean lifetime of the tokens at positions 0 to 24, over layers
 ///   tags            by tag: how many tokens, and their mean lifetime over tokens and layers
 /// The score is the recency share. A sample that is resumed begins anew: what left before would not
 /// be seen.
 class RetentionTask final : public Pg19Task {
  public:
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   static constexpr std::int64_t kFirstPositions = 25;  // Figure 9
 
   /// Throws as Pg19Task, and Error(kData) for a missing or damaged file of tags.
@@ -47,8 +50,11 @@ class RetentionTask final : public Pg19Task {
                                    std::span<const std::int64_t> tokens,
                                    const models::Tokenizer& tokenizer) const;
 
-  std::filesystem::path tags_;
-  std::map<std::string, std::string> tag_hashes_;  ///< by book
+  struct BookTags {
+    std::vector<TaggedWord> words;
+    std::string sha256;  ///< of the file
+  };
+  std::map<std::string, BookTags> tags_;  ///< by book; empty: no tags
 };
 
 }  // namespace lethe::tasks

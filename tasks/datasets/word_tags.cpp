@@ -10,8 +10,8 @@
 
 namespace lethe::tasks {
 
-std::vector<TaggedWord> read_word_tags(const std::filesystem::path& path) {
-  std::istringstream lines(read_text_file(path));
+std::vector<TaggedWord> parse_word_tags(const std::string& content, const std::string& where) {
+  std::istringstream lines(content);
   std::vector<TaggedWord> words;
   std::int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -23,13 +23,17 @@ std::vector<TaggedWord> read_word_tags(const std::filesystem::path& path) {
     const std::int64_t after = words.empty() ? 0 : static_cast<std::int64_t>(words.back().end);
     if (begin < after || end <= begin) {
       throw Error(ErrorKind::kData,
-                  path.string() + ": line " + std::to_string(number) +
+                  where + ": line " + std::to_string(number) +
                       ": expected begin, end and tag, separated by tabs, behind byte " +
                       std::to_string(after) + ", found '" + line.substr(0, 60) + "'");
     }
     words.push_back({static_cast<std::size_t>(begin), static_cast<std::size_t>(end), parts[2]});
   }
   return words;
+}
+
+std::vector<TaggedWord> read_word_tags(const std::filesystem::path& path) {
+  return parse_word_tags(read_text_file(path), path.string());
 }
 
 std::string tag_of_token(const std::vector<TaggedWord>& words, std::size_t begin,

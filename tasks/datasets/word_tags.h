@@ -18,7 +18,10 @@ struct TaggedWord {
 };
 
 /// Reads lines "begin<TAB>end<TAB>tag", byte offsets, in order and not overlapping. Throws
-/// Error(kData) that names file and line.
+/// Error(kData) that names `where` and the line.
+std::vector<TaggedWord> parse_word_tags(const std::string& content, const std::string& where);
+
+/// The same of a file. Throws Error(kData) that names file and line.
 std::vector<TaggedWord> read_word_tags(const std::filesystem::path& path);
 
 /// Tag of a token that stands at bytes [begin, begin + text.size()) of the text: that of the word

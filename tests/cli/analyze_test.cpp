@@ -79,6 +79,30 @@ TEST_CASE("a trace becomes a coloured text, maps and lifetimes", "[cli][integrat
   }
 }
 
+TEST_CASE("a map of a layer shows all its heads, and lifetimes the text as it is",
+          "[cli][integration]") {
+  const TempDir folder;
+  write_file_atomically(folder / "t.txt", "He said \"no\", and left.\nThen he came back, twice.");
+  const auto outcome = shell(
+      "lethe trace --model smollm2-135m --text t.txt --policy tova:scope=head --budget 4 --out "
+      "t.jsonl && lethe analyze t.jsonl --layers 1",
+      folder.path());
+  CAPTURE(outcome.err, outcome.out);
+  REQUIRE(outcome.code == 0);
+  const std::string map = read_text_file(folder / "analysis" / "kept-map.gp");
+  for (const char* name : {"layer 1, head 0", "layer 1, head 1", "layer 1, head 2"}) {
+    CHECK_THAT(map, Catch::Contains(name));
+  }
+  CHECK_THAT(map, !Catch::Contains("layer 0"));
+  CHECK_THAT(read_text_file(folder / "analysis" / "lifetimes.csv"), Catch::Contains(",\"\n\","));
+  // On paper there is nothing to scroll.
+  CHECK_THAT(read_text_file(folder / "analysis" / "index.html"),
+             Catch::Contains("@media print { .kept { max-height: none"));
+  const auto beyond = shell("lethe analyze t.jsonl --layers 30", folder.path());
+  CHECK(beyond.code == 2);
+  CHECK_THAT(beyond.err, Catch::Contains("expected numbers from 0 to 29, found '30'"));
+}
+
 TEST_CASE("the largest batch that fits decodes as fast as the report says", "[cli][integration]") {
   const TempDir folder;
   write_file_atomically(folder / "e.json", R"({"name": "e", "report": "efficiency",
@@ -135,7 +159,7 @@ TEST_CASE("beginnings of a text are reported with the claims of Figure 7", "[cli
     ++compared;
   }
   CHECK(compared == 3);
-  CHECK_THAT(run.out, Catch::Contains("(compressed positions)"));
+  CHECK_THAT(run.out, Catch::Contains("(compressed positions, budget 16)"));
 }
 
 TEST_CASE("what is no whole trace is refused with its line", "[cli][fault]") {

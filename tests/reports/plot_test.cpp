@@ -65,6 +65,31 @@ TEST_CASE("series that explode get a logarithmic strip of their own", "[reports]
   CHECK_FALSE(strip_threshold(PlotPanel{}));
 }
 
+TEST_CASE("amounts stand on one axis from zero", "[reports][unit]") {
+  PlotFigure amounts = figure(true);
+  REQUIRE(strip_threshold(amounts.panels[0]));
+  amounts.panels[0].from_zero = true;
+  CHECK_FALSE(strip_threshold(amounts.panels[0]));
+  CHECK(has(gnuplot_script(amounts), "set yrange [0:"));
+  CHECK_FALSE(has(gnuplot_script(amounts), "set logscale y"));
+}
+
+TEST_CASE("a legend of long names takes rows enough for all of them", "[reports][integration]") {
+  PlotFigure names = figure(false);
+  names.panels[0].series.clear();
+  for (int i = 0; i < 6; ++i) {
+    names.panels[0].series.push_back(
+        {"window:sinks=4, cache-relative positions " + std::to_string(i),
+         static_cast<std::size_t>(i),
+         {{64, 20.0 + i, {}, {}}, {128, 19.0 + i, {}, {}}}});
+  }
+  const test::TempDir dir;
+  const std::string svg = read_file(draw(names, dir.path())[1], ErrorKind::kData);
+  for (int i = 0; i < 6; ++i) {
+    CHECK(has(svg, "cache-relative positions " + std::to_string(i) + "</text>"));
+  }
+}
+
 TEST_CASE("intervals that dwarf the values are cut, and known to be", "[reports][unit]") {
   PlotFigure wide = figure(false);
   CHECK_FALSE(cuts_intervals(wide.panels[0]));

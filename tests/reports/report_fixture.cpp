@@ -44,14 +44,7 @@ std::string inputs_of(const Grid& grid, const std::string& policy,
                    {"engine_version", 1}});
 }
 
-}  // namespace
-
-std::string cell_key(const Grid& grid, const std::string& policy,
-                     std::optional<std::int64_t> budget) {
-  return sha256_hex(inputs_of(grid, policy, budget));
-}
-
-void add_grid(store::RunStore& store, const Grid& grid) {
+std::int64_t begin_run(store::RunStore& store) {
   store::ProvenanceRecord provenance{.created_at = "2026-11-25T17:00:00Z",
                                      .version = "0.1.0",
                                      .git_commit = std::string(40, 'a'),
@@ -67,7 +60,18 @@ void add_grid(store::RunStore& store, const Grid& grid) {
                                      .kernel = "Linux",
                                      .command = "lethe reproduce quick",
                                      .suite_sha256 = std::string(64, 'b')};
-  const auto run = store.begin_run(provenance);
+  return store.begin_run(provenance);
+}
+
+}  // namespace
+
+std::string cell_key(const Grid& grid, const std::string& policy,
+                     std::optional<std::int64_t> budget) {
+  return sha256_hex(inputs_of(grid, policy, budget));
+}
+
+void add_grid(store::RunStore& store, const Grid& grid) {
+  const auto run = begin_run(store);
   std::vector<store::CellRecord> cells;
   std::vector<store::SampleRow> rows;
   const auto add = [&](const std::string& policy, std::optional<std::int64_t> budget) {
@@ -111,6 +115,46 @@ void add_grid(store::RunStore& store, const Grid& grid) {
   for (const store::CellRecord& cell : cells) {
     store.set_cell_status(cell.key, store::CellStatus::kDone);
   }
+}
+
+void add_cell(store::RunStore& store, const CellSpec& spec) {
+  const std::string inputs = canonical_json(
+      json::object{{"model", "smollm2-135m"},
+                   {"policy", spec.policy},
+                   {"budget", spec.budget ? json::value(*spec.budget) : json::value(nullptr)},
+                   {"positions", spec.positions},
+                   {"length", spec.length},
+                   {"task", json::object{{"name", spec.task}, {"identity", spec.identity}}}});
+  const std::string key = sha256_hex(inputs);
+  const auto found = static_cast<std::int64_t>(spec.samples.size());
+  const store::CellRecord cell{.key = key,
+                               .suite = "quick",
+                               .task = spec.task,
+                               .model = "smollm2-135m",
+                               .policy = spec.policy,
+                               .budget = spec.budget,
+                               .schedule = "exact",
+                               .positions = spec.positions,
+                               .length = spec.length,
+                               .dtype = "float32",
+                               .kv_dtype = "same",
+                               .seed = 0,
+                               .inputs = inputs,
+                               .n_samples = spec.wanted == 0 ? found : spec.wanted};
+  const auto run = begin_run(store);
+  std::vector<store::SampleRow> rows;
+  for (const store::SampleRecord& sample : spec.samples) {
+    rows.push_back({.cell_key = key, .provenance_id = run, .record = sample});
+    auto& record = rows.back().record;
+    record.sample_hash = sha256_hex(record.sample_id);
+    record.sample_key = sha256_hex(key + record.sample_hash);
+    record.cluster = record.sample_id.substr(0, record.sample_id.find('/'));
+    record.layers = "[]";
+    record.seconds = 1;
+  }
+  store.add_cells({&cell, 1});
+  store.add_samples(rows);
+  store.set_cell_status(key, spec.status, spec.reason);
 }
 
 store::RunStore make_store(const std::filesystem::path& path) {

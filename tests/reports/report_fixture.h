@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/base/clock.h"
+#include "harness/base/json.h"
 #include "harness/store/run_store.h"
 #include "reports/perplexity_report.h"
 
@@ -44,6 +45,24 @@ std::string cell_key(const Grid& grid, const std::string& policy,
 
 /// Adds cells and samples of `grid`; every cell is done.
 void add_grid(store::RunStore& store, const Grid& grid);
+
+/// One cell of any task with its samples. Of a sample only what a test is about is given: hash, key
+/// and provenance are made here.
+struct CellSpec {
+  std::string task = "pg19";
+  std::string policy = "full";
+  std::optional<std::int64_t> budget = {};
+  std::string positions = "original";
+  std::int64_t length = 64;
+  json::object identity = {};  ///< of the task
+  std::vector<store::SampleRecord> samples = {};
+  std::int64_t wanted = 0;  ///< 0: as many as there are
+  store::CellStatus status = store::CellStatus::kDone;
+  std::string reason = {};
+};
+
+/// Adds the cell to the suite "quick".
+void add_cell(store::RunStore& store, const CellSpec& spec);
 
 /// Makes a database file.
 store::RunStore make_store(const std::filesystem::path& path);

@@ -107,20 +107,26 @@ reports::KeptText kept_text(const Trace& trace, std::vector<std::string> pieces,
   return text;
 }
 
-/// Which places the drawn map shows: those asked for, or four spread over the depth.
-std::vector<std::size_t> mapped_places(const Options& options, std::size_t count) {
+/// Which places the drawn map shows: those of the layers asked for, or four spread over the depth.
+std::vector<std::size_t> mapped_places(const Options& options, const Trace& trace) {
   std::vector<std::size_t> places;
   if (const auto given = options.find("layers")) {
+    const int last = trace.places.rbegin()->first.first;
     for (const auto& part : split(*given, ',')) {
-      const auto index = parse_integer(part);
-      if (!index || *index < 0 || *index >= static_cast<std::int64_t>(count)) {
-        throw Error(ErrorKind::kUsage, "--layers: expected numbers from 0 to " +
-                                           std::to_string(count - 1) + ", found '" + part + "'");
+      const auto layer = parse_integer(part);
+      std::size_t place = 0, found = places.size();
+      for (const auto& [at, lives] : trace.places) {
+        if (layer && at.first == *layer) places.push_back(place);
+        ++place;
       }
-      places.push_back(static_cast<std::size_t>(*index));
+      if (places.size() == found) {
+        throw Error(ErrorKind::kUsage, "--layers: expected numbers from 0 to " +
+                                           std::to_string(last) + ", found '" + part + "'");
+      }
     }
     return places;
   }
+  const std::size_t count = trace.places.size();
   const std::size_t shown = std::min<std::size_t>(4, count);
   for (std::size_t i = 0; i < shown; ++i) {
     places.push_back(shown == 1 ? 0 : i * (count - 1) / (shown - 1));
@@ -128,25 +134,17 @@ std::vector<std::size_t> mapped_places(const Options& options, std::size_t count
   return places;
 }
 
-std::string csv_quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out + "\"";
-}
-
-std::string lifetimes_csv(const Trace& trace, const reports::KeptText& text,
-                          const std::vector<std::string>& tags) {
-  std::string out = "position,id,text,tag,mean_lifetime,share\n";
+reports::Table lifetimes_table(const Trace& trace, const reports::KeptText& text,
+                               const std::vector<std::string>& tags) {
+  reports::Table table;
+  table.columns = {{"position"}, {"id"}, {"text"}, {"tag"}, {"mean_lifetime"}, {"share"}};
   for (std::size_t i = 0; i < trace.ids.size(); ++i) {
-    out += std::to_string(i) + "," + std::to_string(trace.ids[i]) + "," +
-           csv_quoted(text.pieces[i]) + "," + csv_quoted(tags.empty() ? "" : tags[i]) + "," +
-           fixed(mean_lifetime(trace, static_cast<std::int64_t>(i)), 2) + "," +
-           fixed(reports::kept_share(text, i), 4) + "\n";
+    table.add_row({std::to_string(i), std::to_string(trace.ids[i]), text.pieces[i],
+                   tags.empty() ? "" : tags[i],
+                   fixed(mean_lifetime(trace, static_cast<std::int64_t>(i)), 2),
+                   fixed(reports::kept_share(text, i), 4)});
   }
-  return out;
+  return table;
 }
 
 reports::Table tags_table(const Trace& trace, const std::vector<std::string>& tags) {
@@ -188,7 +186,7 @@ int run(const Options& options) {
   std::vector<std::string> tags;
   if (options.has("tags")) tags = tags_of(trace, *tokenizer, options.text("tags"));
   const reports::KeptText text = kept_text(trace, pieces_of(trace, *tokenizer), tags);
-  const auto places = mapped_places(options, text.places.size());
+  const auto places = mapped_places(options, trace);
   const fs::path folder = options.text("out", "analysis");
   std::error_code ec;
   fs::create_directories(folder, ec);
@@ -220,7 +218,8 @@ int run(const Options& options) {
       {"Written by",
        "lethe " + version().version + ", commit " + version().git_commit.substr(0, 12)}};
   write_file_atomically(folder / "index.html", reports::to_html_page(document));
-  write_file_atomically(folder / "lifetimes.csv", lifetimes_csv(trace, text, tags));
+  write_file_atomically(folder / "lifetimes.csv",
+                        reports::to_csv(lifetimes_table(trace, text, tags)));
   std::vector<fs::path> files = {folder / "index.html", folder / "lifetimes.csv"};
   if (!options.has("no-plots")) {
     for (auto& path : reports::draw_kept_map(text, places, "kept-map", folder)) {
@@ -259,7 +258,8 @@ Command analyze_command() {
   spec.options = {{"out", "DIR", "folder, created when missing (default analysis)"},
                   {"model", "MODEL", "whose tokenizer (default: the trace's model)"},
                   {"tags", "FILE", "tags of words (begin, end, tag; see data/samples/pg19-tags)"},
-                  {"layers", "N,…", "of the drawn map (default: four, spread over the depth)"},
+                  {"layers", "N,…",
+                   "of the drawn map, with all their heads (default: four, spread over the depth)"},
                   {"no-plots", "", "leave out what gnuplot draws"},
                   {"json", "", "print the numbers and the files as JSON"}};
   spec.examples = {
