@@ -29,6 +29,11 @@ std::string averages_sql(const Selection& selection, const Settings& settings);
 std::string differences_sql(const Selection& selection, const Settings& settings,
                             std::span<const std::pair<std::string, std::string>> pairs);
 
+/// The selected cells in order of the grid. Throws Error(kConfig) for a cell key that is not in the
+/// database.
+std::vector<store::StoredCell> selected_cells(const store::RunStore& store,
+                                              const Selection& selection);
+
 /// The keys of the selected cells.
 std::string cell_keys_sql(const Selection& selection);
 

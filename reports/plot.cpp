@@ -256,9 +256,10 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   const Range y = main_range(panel, threshold);
   const std::string title =
       "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
+  const double margin = std::max(0.5, 0.03 * (budgets.back() - budgets.front()));
   std::string out = panel.linear_x
-                        ? "unset logscale x\nset xrange [" + number(budgets.front() - 0.5) + ":" +
-                              number(budgets.back() + 0.5) + "]\n"
+                        ? "unset logscale x\nset xrange [" + number(budgets.front() - margin) +
+                              ":" + number(budgets.back() + margin) + "]\n"
                         : "set logscale x 2\nset xrange [" + number(budgets.front() / 1.25) + ":" +
                               number(budgets.back() * 1.25) + "]\n";
   if (threshold) {
@@ -336,6 +337,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
+  if (panel.one_axis) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;
