@@ -14,6 +14,7 @@ namespace lethe::reports {
 namespace {
 
 constexpr const char* kDash = "–";
+constexpr std::size_t kShownId = 16;
 constexpr std::size_t kShown = 140;      // code points of an answer in its cell
 constexpr std::size_t kPointedAt = 400;  // and when one points at it
 
@@ -134,8 +135,9 @@ Table answers_table(const store::RunStore& store, const AnswerPanel& panel, std:
         reference.detail = "1 of " + std::to_string(answer.references.size());
       }
       table.add_row(std::vector<TableCell>{
-          {.text = column == answers.front().first ? visible_text(id, 24) : "",
-           .whole = id.size() > 24 ? visible_text(id, kPointedAt) : ""},
+          {.text = column == answers.front().first ? visible_text(id, kShownId) : "",
+           .whole = characters(id).size() > kShownId ? visible_text(id, kPointedAt) : "",
+           .literal = true},
           {.text = claims.label(panel.columns[column])},
           score_cell(table, answer),
           answer_cell(answer),

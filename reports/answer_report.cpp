@@ -261,7 +261,7 @@ class Writer {
          {"Samples", with_thousands(static_cast<std::int64_t>(cut.prompts)) + " of " +
                          counted(documents.size(), "document")},
          {"Context limit", with_thousands(s.length) + " tokens"},
-         {"Cut to it", cut_text},
+         {"Prompts cut to it", cut_text},
          {"Data", data},
          {"Schedule", s.schedule},
          {"Positions", s.positions},

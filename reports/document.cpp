@@ -70,7 +70,9 @@ figcaption { color: var(--soft); font-size: .88rem; max-width: 105ch; margin-top
 footer { margin-top: 3rem; padding-bottom: 40px; font-size: .85rem; }
 @media print { :root { color-scheme: light; } details, .scroll { overflow: visible; } }
 @media (max-width: 640px) { ul.verdicts li { grid-template-columns: 1fr; }
-  ul.verdicts small { grid-column: 1; } }
+  ul.verdicts small { grid-column: 1; }
+  figure { overflow-x: auto; }
+  figure svg { min-width: 680px; } }
 )css";
 
 std::string tone_name(Tone tone) {

@@ -96,11 +96,14 @@ void add_without(store::RunStore& store, AnswerGrid grid, const std::string& lef
 
 }  // namespace
 
-// A page to look at, of a made-up database: LETHE_TRIAL=folder reports_tests "[.trial]".
+// Pages to look at, of made-up databases: LETHE_TRIAL=folder reports_tests "[.trial]", with
+// LETHE_TRIAL_RECORDS=N of every task.
 TEST_CASE("trial reports for a browser", "[.trial]") {
   const char* folder = std::getenv("LETHE_TRIAL");
   REQUIRE(folder != nullptr);
-  for (auto grid : {test::longbench_trial(13), test::tova_trial(15)}) {
+  const char* given = std::getenv("LETHE_TRIAL_RECORDS");
+  const auto records = static_cast<std::size_t>(given ? std::stoul(given) : 13);
+  for (auto grid : {test::longbench_trial(records), test::tova_trial(records)}) {
     const std::filesystem::path place = std::filesystem::path(folder) / grid.suite;
     std::filesystem::create_directories(place);
     auto store = test::make_store(place / "lethe.db");
