@@ -89,6 +89,8 @@ struct AnswerPanel {
   std::vector<AnswerColumn> columns;  ///< the full cache first, then policies by budget
   std::vector<AnswerCell> cells;
 
+  /// The benchmark, or "Tasks" where they name none.
+  std::string name() const { return benchmark.empty() ? "Tasks" : benchmark; }
   const AnswerCell* find(std::size_t task, std::size_t column) const;
   /// The same, but null where the cell is not usable.
   const AnswerCell* usable(std::size_t task, std::size_t column) const;

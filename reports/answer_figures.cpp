@@ -108,7 +108,7 @@ PlotFigure memory_figure(const AnswerPanel& panel, const TaskClaims& claims,
   std::vector<std::size_t> tasks;
   for (std::size_t task = 0; task < panel.tasks.size(); ++task) tasks.push_back(task);
   const auto policies = policies_of(panel);
-  PlotPanel plot{.title = panel.settings.model + ", " + panel.benchmark,
+  PlotPanel plot{.title = panel.settings.model + ", " + panel.name(),
                  .x_label = "",
                  .y_label = "score, mean of " + counted(tasks.size(), "task"),
                  .series = {},

@@ -256,7 +256,7 @@ class Writer {
                                        counted(panel.tasks.size(), "task");
     return {
         {{"Model", s.model},
-         {"Benchmark", panel.benchmark.empty() ? "–" : panel.benchmark},
+         {"Benchmark", panel.name()},
          {"Tasks", std::to_string(panel.tasks.size())},
          {"Samples", with_thousands(static_cast<std::int64_t>(cut.prompts)) + " of " +
                          counted(documents.size(), "document")},
@@ -299,7 +299,7 @@ class Writer {
     const std::string of = panel.tasks.size() == 1
                                ? panel.tasks.front().title
                                : "mean of " + counted(panel.tasks.size(), "task");
-    return panel.settings.model + ", " + panel.benchmark + ", " + of + ": full cache " +
+    return panel.settings.model + ", " + panel.name() + ", " + of + ": full cache " +
            points_text(mean_points(scores).value) + " points" +
            (losses.empty() ? "" : "; against it: " + losses) + ".";
   }

@@ -200,7 +200,7 @@ std::string points_text(double points) {
 
 Table score_table(const AnswerPanel& panel, const TaskClaims& claims) {
   Table table;
-  table.caption = panel.benchmark + ": scores by task and policy, 0 to 100";
+  table.caption = panel.name() + ": scores by task and policy, 0 to 100";
   table.columns = {{"Task"}, {"n", Align::kRight}};
   add_score_columns(table, panel, claims, true);
   table.note(
@@ -264,7 +264,7 @@ Table score_table(const AnswerPanel& panel, const TaskClaims& claims) {
 
 Table normalised_table(const AnswerPanel& panel, const TaskClaims& claims) {
   Table table;
-  table.caption = panel.benchmark + ": scores over those of the full cache";
+  table.caption = panel.name() + ": scores over those of the full cache";
   table.columns = {{"Task"}, {"Full cache", Align::kRight}};
   add_score_columns(table, panel, claims, false);
   const auto full = panel.full();
@@ -313,7 +313,7 @@ Table normalised_table(const AnswerPanel& panel, const TaskClaims& claims) {
 
 Table length_table(const AnswerPanel& panel, const TaskClaims& claims) {
   Table table;
-  table.caption = panel.benchmark + ": scores by length of the record";
+  table.caption = panel.name() + ": scores by length of the record";
   table.header_columns = 2;
   table.columns = {{"Task"}, {"Words"}, {"n", Align::kRight}};
   add_score_columns(table, panel, claims, true);

@@ -77,9 +77,8 @@ std::string stop_range(const AnswerPanel& panel, std::size_t task) {
 
 std::string panel_name(const AnswerPanel& panel) {
   const Settings& s = panel.settings;
-  std::string name = (panel.benchmark.empty() ? std::string("tasks") : panel.benchmark) + ", " +
-                     s.model + ", " + with_thousands(s.length) + " tokens, " + s.schedule + ", " +
-                     s.positions + " positions, " + s.dtype;
+  std::string name = panel.name() + ", " + s.model + ", " + with_thousands(s.length) + " tokens, " +
+                     s.schedule + ", " + s.positions + " positions, " + s.dtype;
   if (s.kv_dtype != "same") name += ", KV " + s.kv_dtype;
   return name + ", seed " + std::to_string(s.seed);
 }
@@ -124,7 +123,7 @@ CutSummary cut_summary(const AnswerPanel& panel, std::span<const std::size_t> ta
 
 Table input_table(const AnswerPanel& panel) {
   Table table;
-  table.caption = panel.benchmark + ": what was read, and how answers ended";
+  table.caption = panel.name() + ": what was read, and how answers ended";
   table.columns = {{"Task"},
                    {"Prompts", Align::kRight},
                    {"median", Align::kRight, "Tokens read", "Tokens read, median"},

@@ -321,6 +321,20 @@ TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports
   CHECK(lines.size() == 1 + (4 * 9 + 6) * 4 + 1);
 }
 
+TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") {
+  const Written report = write([](store::RunStore& store) {
+    AnswerGrid grid = small_grid();
+    grid.benchmark = "";
+    for (auto& task : grid.tasks) task.group = "";
+    test::add_answers(store, grid);
+  });
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("**Tasks: scores by task and policy, 0 to 100**"));
+  CHECK_THAT(report.file("scores.csv"), Contains("\na qa_f1_score,4,\"50.00 "));
+  CHECK_THAT(report.file("scores.csv"), !Contains("Overall"));
+  CHECK_THAT(report.summary(), Contains("smollm2-135m, Tasks, mean of 3 tasks: full cache 56.67"));
+}
+
 TEST_CASE("two versions of a task stand beside each other without a mean", "[reports][unit]") {
   const Written report = write([](store::RunStore& store) {
     test::add_answers(store, small_grid());
