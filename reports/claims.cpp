@@ -224,11 +224,26 @@ Tone tone_of(Verdict verdict) {
   return Tone::kPlain;
 }
 
-std::string ClaimSet::label(std::string_view spec) const {
+std::string policy_label(std::span<const PolicyName> names, std::string_view spec) {
   if (spec == kFullPolicy) return "Full cache";
-  const auto at = std::find_if(policies.begin(), policies.end(),
+  const auto at = std::find_if(names.begin(), names.end(),
                                [&](const PolicyName& policy) { return policy.spec == spec; });
-  return at == policies.end() ? std::string(spec) : at->label;
+  return at == names.end() ? std::string(spec) : at->label;
+}
+
+std::string ClaimSet::label(std::string_view spec) const {
+  return policy_label(policies, spec);
+}
+
+std::vector<PolicyName> read_policy_names(ObjectReader& reader) {
+  std::vector<PolicyName> names;
+  for (const json::value& item : reader.array("policies")) {
+    ObjectReader entry(item, reader.where("policies") + "[" + std::to_string(names.size()) + "]",
+                       ErrorKind::kData);
+    names.push_back({entry.string("spec"), entry.string("published"), entry.string("label")});
+    entry.finish();
+  }
+  return names;
 }
 
 ClaimSet read_claims(const std::filesystem::path& path) {
@@ -250,14 +265,8 @@ ClaimSet read_claims(const std::filesystem::path& path) {
   const auto place = [&](std::string_view name, std::size_t index) {
     return reader.where(name) + "[" + std::to_string(index) + "]";
   };
+  set.policies = read_policy_names(reader);
   std::size_t index = 0;
-  for (const json::value& item : reader.array("policies")) {
-    ObjectReader entry(item, place("policies", index++), ErrorKind::kData);
-    set.policies.push_back(
-        {entry.string("spec"), entry.string("published"), entry.string("label")});
-    entry.finish();
-  }
-  index = 0;
   for (const json::value& item : reader.array("comparisons")) {
     ObjectReader entry(item, place("comparisons", index++), ErrorKind::kData);
     set.comparisons.emplace_back(entry.string("a"), entry.string("b"));

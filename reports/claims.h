@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "harness/base/json.h"
 #include "reports/perplexity_data.h"
 #include "reports/table.h"
 
@@ -52,6 +54,10 @@ struct PolicyName {
   std::string label;
 };
 
+/// What a table calls a specification: "Full cache", the label among `names`, else the
+/// specification itself.
+std::string policy_label(std::span<const PolicyName> names, std::string_view spec);
+
 /// One claims file: rows in the paper's order, pairs to compare, claims.
 struct ClaimSet {
   std::string title;
@@ -68,6 +74,9 @@ struct ClaimSet {
   /// The paper's label of a specification, or the specification itself.
   std::string label(std::string_view spec) const;
 };
+
+/// Member "policies" of a claims file. Throws Error(kData) that names the member.
+std::vector<PolicyName> read_policy_names(ObjectReader& reader);
 
 /// Reads a file of schema lethe-claims-1. Throws Error(kData) that names file and member.
 ClaimSet read_claims(const std::filesystem::path& path);

@@ -56,11 +56,14 @@ th small, td small { display: block; color: var(--soft); font-weight: 400; font-
 td.good { color: var(--good); font-weight: 600; }
 td.bad { color: var(--bad); font-weight: 600; }
 td.muted { color: var(--soft); }
+td.strong { font-weight: 600; }
 sup { line-height: 0; font-size: .75em; }
 sup a { text-decoration: none; padding-left: 2px; }
 ol.notes { font-size: .83rem; color: var(--soft); margin: .2rem 0 .6rem; padding-left: 1.6rem;
   max-width: 105ch; }
 details { margin: .3rem 0 1.2rem; font-size: .85rem; }
+details.fold { font-size: inherit; margin: .2rem 0 .6rem; }
+details.fold > summary { font-size: .95rem; }
 summary { cursor: pointer; color: var(--accent); width: max-content; }
 figure { margin: 1.4rem 0; }
 figure svg { width: 100%; height: auto; display: block; color: var(--ink); }
@@ -69,7 +72,9 @@ footer { margin-top: 3rem; padding-bottom: 40px; font-size: .85rem; }
 @media print { :root { color-scheme: light; } details, .scroll { overflow: visible; } }
 @media (max-width: 640px) { caption { white-space: normal; }
   ul.verdicts li { grid-template-columns: 1fr; }
-  ul.verdicts small { grid-column: 1; } }
+  ul.verdicts small { grid-column: 1; }
+  figure { overflow-x: auto; }
+  figure svg { min-width: 680px; } }
 )css";
 
 std::string tone_name(Tone tone) {
@@ -106,10 +111,11 @@ std::string html_of(const Verdicts& block) {
 std::string html_of(const TableBlock& block) {
   std::string out = to_html(block.table, block.id);
   if (!block.table.sql.empty()) {
-    out += "<details><summary>The query behind this table</summary>\n<pre><code>" +
-           escape_html(block.table.sql) + "</code></pre></details>\n";
+    out += folded_query("The query behind this table", block.table.sql).source;
   }
-  return out;
+  if (block.folded.empty()) return out;
+  return "<details class=\"fold\"><summary>" + inline_html(block.folded) + "</summary>\n" + out +
+         "</details>\n";
 }
 
 std::string html_of(const Picture& block) {
@@ -162,6 +168,11 @@ std::string markdown_of(const Picture& block) {
 }
 
 }  // namespace
+
+Html folded_query(const std::string& line, const std::string& sql) {
+  return {"<details><summary>" + inline_html(line) + "</summary>\n<pre><code>" + escape_html(sql) +
+          "</code></pre></details>\n"};
+}
 
 std::string to_html_page(const Document& document) {
   std::string out =

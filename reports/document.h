@@ -38,6 +38,7 @@ struct Verdicts {
 struct TableBlock {
   std::string id;
   Table table;
+  std::string folded = {};  ///< not empty: the page shows this line, and the table on demand
 };
 /// A plot. `svg` stands in the page; Markdown refers to the file.
 struct Picture {
@@ -50,6 +51,8 @@ struct Picture {
 struct Html {
   std::string source;
 };
+/// A query that opens below a line.
+Html folded_query(const std::string& line, const std::string& sql);
 using Block = std::variant<Heading, Paragraph, Facts, Verdicts, TableBlock, Picture, Html>;
 
 struct Document {

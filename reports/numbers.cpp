@@ -59,21 +59,31 @@ std::string exact_text(double value) {
 }
 
 std::string describe_missing(const CellResult* cell) {
+  if (!cell) return describe_no_cell();
+  return describe_missing(cell->status, cell->reason, static_cast<std::size_t>(cell->stored),
+                          cell->wanted, "finite NLL");
+}
+
+std::string describe_no_cell() {
+  return "no such cell in the database";
+}
+
+std::string describe_missing(store::CellStatus status, const std::string& reason,
+                             std::size_t samples, std::int64_t wanted, const std::string& value) {
   using store::CellStatus;
-  if (!cell) return "no such cell in the database";
   const std::string share =
-      std::to_string(cell->stored) + " of " + std::to_string(cell->wanted) + " samples were done";
-  switch (cell->status) {
+      std::to_string(samples) + " of " + std::to_string(wanted) + " samples were done";
+  switch (status) {
     case CellStatus::kPending:
     case CellStatus::kRunning:
-      return "not run yet (" + store::to_string(cell->status) + ")";
+      return "not run yet (" + store::to_string(status) + ")";
     case CellStatus::kDone:
-      return "done, but no sample has a finite NLL";
+      return "done, but no sample has a " + value;
     default:
       break;
   }
-  return store::to_string(cell->status) + ": " +
-         (cell->reason.empty() ? "no reason was recorded" : cell->reason) + " (" + share + ")";
+  return store::to_string(status) + ": " + (reason.empty() ? "no reason was recorded" : reason) +
+         " (" + share + ")";
 }
 
 }  // namespace lethe::reports

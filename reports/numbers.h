@@ -32,5 +32,10 @@ std::string exact_text(double value);
 /// Why a cell shows no number: "failed: out of memory", "not run yet (pending)", …; a null pointer
 /// is a cell the database does not have.
 std::string describe_missing(const CellResult* cell);
+/// Of a cell that the database does not have.
+std::string describe_no_cell();
+/// Of one whose samples, of which `wanted` should be there, have no `value`.
+std::string describe_missing(store::CellStatus status, const std::string& reason,
+                             std::size_t samples, std::int64_t wanted, const std::string& value);
 
 }  // namespace lethe::reports

@@ -52,22 +52,6 @@ Settings settings_of(const store::CellRecord& record) {
           .variant = variant_of(record.inputs)};
 }
 
-std::vector<store::StoredCell> selected_cells(const store::RunStore& store,
-                                              const Selection& selection) {
-  if (selection.cell_keys.empty()) return store.cells(selection.suite);
-  std::vector<store::StoredCell> cells;
-  for (const std::string& key : selection.cell_keys) {
-    auto cell = store.cell(key);
-    if (!cell) {
-      throw Error(ErrorKind::kConfig, "the report asks for cell " + key.substr(0, 12) +
-                                          "…, which is not in " + store.path().string() +
-                                          "; run the suite first");
-    }
-    cells.push_back(std::move(*cell));
-  }
-  return cells;
-}
-
 std::map<std::string, std::vector<SampleValue>> selected_samples(const store::RunStore& store,
                                                                  const Selection& selection) {
   const auto result = store.query(
@@ -115,6 +99,22 @@ std::string sql_quote(std::string_view text) {
 
 std::string condition_sql(const Selection& selection, const Settings& settings) {
   return of_panel(settings) + "\n  AND " + selected(selection);
+}
+
+std::vector<store::StoredCell> selected_cells(const store::RunStore& store,
+                                              const Selection& selection) {
+  if (selection.cell_keys.empty()) return store.cells(selection.suite);
+  std::vector<store::StoredCell> cells;
+  for (const std::string& key : selection.cell_keys) {
+    auto cell = store.cell(key);
+    if (!cell) {
+      throw Error(ErrorKind::kConfig, "the report asks for cell " + key.substr(0, 12) +
+                                          "…, which is not in " + store.path().string() +
+                                          "; run the suite first");
+    }
+    cells.push_back(std::move(*cell));
+  }
+  return cells;
 }
 
 std::string cell_keys_sql(const Selection& selection) {

@@ -33,6 +33,11 @@ std::string differences_sql(const Selection& selection, const Settings& settings
 /// every axis of a panel but schedule and positions.
 std::string condition_sql(const Selection& selection, const Settings& settings);
 
+/// The selected cells in order of the grid. Throws Error(kConfig) for a cell key that is not in the
+/// database.
+std::vector<store::StoredCell> selected_cells(const store::RunStore& store,
+                                              const Selection& selection);
+
 /// The keys of the selected cells.
 std::string cell_keys_sql(const Selection& selection);
 

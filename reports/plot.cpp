@@ -262,7 +262,7 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   const Range y = main_range(panel, threshold);
   const std::string title =
       "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
-  const double margin = std::max(0.5, 0.015 * (budgets.back() - budgets.front()));
+  const double margin = std::max(0.5, 0.03 * (budgets.back() - budgets.front()));
   std::string out = panel.linear_x
                         ? "unset logscale x\nset xrange [" + number(budgets.front() - margin) +
                               ":" + number(budgets.back() + margin) + "]\n"
@@ -377,7 +377,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
-  if (panel.from_zero) return std::nullopt;
+  if (panel.from_zero || panel.one_axis) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

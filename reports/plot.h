@@ -42,8 +42,9 @@ struct PlotPanel {
   std::vector<PlotSeries> series;
   std::optional<PlotLevel> level;
   bool hollow = false;     ///< published values: hollow marks, dashed lines
-  bool linear_x = false;   ///< x in whole numbers with even steps instead
+  bool linear_x = false;   ///< x in even steps instead
   bool from_zero = false;  ///< amounts whose ratios are to be seen: y from 0, one axis for all
+  bool one_axis = false;   ///< no upper strip: the values are of one scale
 };
 
 /// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.

@@ -2,6 +2,7 @@
 #include "reports/report_registry.h"
 
 #include "harness/base/names.h"
+#include "reports/answer_report.h"
 #include "reports/efficiency_report.h"
 #include "reports/extrapolation_report.h"
 #include "reports/perplexity_report.h"
@@ -11,6 +12,10 @@ namespace lethe::reports {
 
 const std::vector<ReportInfo>& all_reports() {
   static const std::vector<ReportInfo> reports{
+      {"answers",
+       "scores of questions about documents (LongBench, SQuALITY, QASPER) by policy and budget, "
+       "paired differences, claims of the TOVA paper, and every answer",
+       write_answer_report},
       {"perplexity",
        "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
        "claims",

@@ -71,6 +71,8 @@ std::string_view tone_class(Tone tone) {
       return "bad";
     case Tone::kMuted:
       return "muted";
+    case Tone::kStrong:
+      return "strong";
     case Tone::kPlain:
       break;
   }
@@ -165,7 +167,11 @@ std::string to_csv(const Table& table) {
     if (i) out += ',';
     out += csv_field(flat_name(table.columns[i]));
   }
-  out += '\n';
+  return out + '\n' + csv_rows(table);
+}
+
+std::string csv_rows(const Table& table) {
+  std::string out;
   for (const auto& row : table.rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i) out += ',';
@@ -196,7 +202,8 @@ std::string to_html(const Table& table, std::string_view id) {
       const std::string tag = heads_row ? "th" : "td";
       out += "<" + tag + (heads_row ? " scope=\"row\"" : "");
       if (!classes.empty()) out += " class=\"" + classes + "\"";
-      out += ">" + inline_html(cell.text);
+      if (!cell.whole.empty()) out += " title=\"" + escape_html(cell.whole) + "\"";
+      out += ">" + (cell.literal ? escape_html(cell.text) : inline_html(cell.text));
       for (const std::size_t note : cell.notes) {
         const std::string number = std::to_string(note);
         out += "<sup><a href=\"#" + name + "-note-" + number + "\">" + number + "</a></sup>";

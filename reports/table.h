@@ -12,7 +12,7 @@ namespace lethe::reports {
 enum class Align { kLeft, kRight };
 
 /// How a cell is tinted in HTML. The text alone must carry the meaning.
-enum class Tone { kPlain, kGood, kBad, kMuted };
+enum class Tone { kPlain, kGood, kBad, kMuted, kStrong };
 
 struct Column {
   std::string name;
@@ -26,6 +26,8 @@ struct TableCell {
   std::string detail = {};              ///< second line, e.g. an interval; "" for none
   std::vector<std::size_t> notes = {};  ///< footnote numbers from Table::note()
   Tone tone = Tone::kPlain;
+  std::string whole = {};  ///< of a shortened text: HTML shows it where one points at the cell
+  bool literal = false;    ///< somebody else's text: HTML takes its backticks as they are
 };
 
 /// Columns, rows and footnotes. A value; the renderers below never change it.
@@ -52,6 +54,8 @@ std::string to_markdown(const Table& table);
 /// RFC 4180: comma, quotes where needed, CRLF-free line ends, header line. Flat names;
 /// a detail follows its text after a space; footnotes are left out.
 std::string to_csv(const Table& table);
+/// The same without the header line.
+std::string csv_rows(const Table& table);
 
 /// XHTML-compatible `<table>` with caption and scope attributes, then the footnotes. `id` must be
 /// unique within the page.

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+
+#include <boost/property_tree/ptree.hpp>
+#include <boost/property_tree/xml_parser.hpp>
+#include <boost/regex.hpp>
+
+#include "harness/base/text.h"
+#include "reports/answer_audit.h"
+#include "reports/answer_report.h"
+#include "reports/answer_tables.h"
+#include "reports/report_registry.h"
+#include "tests/reports/answer_fixture.h"
+#include "tests/reports/report_fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+
+using namespace lethe;
+using namespace lethe::reports;
+using Catch::Matchers::Contains;
+using test::AnswerGrid;
+using test::AnswerSpec;
+using test::AnswerTaskSpec;
+
+namespace {
+
+std::string text_of(const std::filesystem::path& path) {
+  return read_file(path, ErrorKind::kData);
+}
+
+struct Written {
+  std::unique_ptr<test::TempDir> folder = std::make_unique<test::TempDir>();
+  ReportResult result;
+  std::filesystem::path path(const std::string& name) const { return *folder / name; }
+  std::string file(const std::string& name) const { return text_of(path("out/" + name)); }
+  bool has(const std::string& name) const { return std::filesystem::exists(path("out/" + name)); }
+  std::string summary() const {
+    std::string all;
+    for (const std::string& line : result.summary) all += line + "\n";
+    return all;
+  }
+};
+
+/// Report on a database that `fill` makes, of the suite "longbench-mini".
+template <typename Fill>
+Written write(Fill fill, std::vector<std::string> formats = {"md", "csv"}) {
+  Written written;
+  auto store = test::make_store(written.path("lethe.db"));
+  fill(store);
+  ReportRequest request = test::request_for(written.path("out"));
+  request.suite = "longbench-mini";
+  request.formats = std::move(formats);
+  written.result = write_answer_report(store, request, test::FixedClock());
+  return written;
+}
+
+AnswerTaskSpec task_of(const std::string& name, const std::string& group, std::size_t records) {
+  return {.name = "longbench-" + name,
+          .title = name,
+          .group = group,
+          .records = test::plain_records(records)};
+}
+
+/// Three tasks of two groups, four records of two documents each. Scores: the full cache 0.5, 0.4,
+/// 0.8 for the three; less a tenth at 512, a fifth at 256; every other record 0.1 more or less.
+AnswerGrid small_grid() {
+  AnswerGrid grid;
+  grid.policies = {"tova"};
+  grid.tasks = {task_of("a", "First", 4), task_of("b", "First", 4), task_of("c", "Second", 4)};
+  grid.answering = [](const AnswerTaskSpec& task, const std::string&,
+                      std::optional<std::int64_t> budget, std::size_t record) {
+    const double base = task.title == "a" ? 0.5 : task.title == "b" ? 0.4 : 0.8;
+    const double loss = !budget ? 0 : *budget == 512 ? 0.1 : 0.2;
+    return AnswerSpec{.text = "Lethe.",
+                      .answer = "Lethe.",
+                      .score = base - loss + (record % 2 ? 0.1 : -0.1),
+                      .scores = {},
+                      .stop = record == 0 ? "length" : "end",
+                      .raises = ""};
+  };
+  return grid;
+}
+
+/// Leaves one cell out, as a grid does that excludes it.
+void add_without(store::RunStore& store, AnswerGrid grid, const std::string& left_out) {
+  AnswerGrid rest = grid;
+  std::erase_if(rest.tasks, [&](const auto& task) { return task.title == left_out; });
+  test::add_answers(store, rest);
+  std::erase_if(grid.tasks, [&](const auto& task) { return task.title != left_out; });
+  grid.budgets = {512};
+  test::add_answers(store, grid);
+}
+
+}  // namespace
+
+// Pages to look at, of made-up databases: LETHE_TRIAL=folder reports_tests "[.trial]", with
+// LETHE_TRIAL_RECORDS=N of every task.
+TEST_CASE("trial reports for a browser", "[.trial]") {
+  const char* folder = std::getenv("LETHE_TRIAL");
+  REQUIRE(folder != nullptr);
+  const char* given = std::getenv("LETHE_TRIAL_RECORDS");
+  const auto records = static_cast<std::size_t>(given ? std::stoul(given) : 13);
+  for (auto grid : {test::longbench_trial(records), test::tova_trial(records)}) {
+    const std::filesystem::path place = std::filesystem::path(folder) / grid.suite;
+    std::filesystem::create_directories(place);
+    auto store = test::make_store(place / "lethe.db");
+    test::add_answers(store, grid);
+    ReportRequest request = test::request_for(place);
+    request.suite = grid.suite;
+    const auto result = write_answer_report(store, request, test::FixedClock());
+    for (const auto& line : result.summary) WARN(line);
+  }
+}
+
+TEST_CASE("scores, means and differences of a small grid", "[reports][unit]") {
+  const Written report =
+      write([](store::RunStore& store) { test::add_answers(store, small_grid()); });
+  const std::string scores = report.file("scores.csv");
+  // Groups: (50 + 40) / 2 and 80; over groups 62.5, over tasks 56.67.
+  CHECK_THAT(scores, Contains("\nFirst mean of 2 tasks,,\"45.00 "));
+  CHECK_THAT(scores, Contains("\n\"c Second, qa_f1_score\",4,\"80.00 ["));
+  CHECK_THAT(scores, Contains("\nOverall mean of 2 groups,,\"62.50 "));
+  CHECK_THAT(scores, Contains("\nAll tasks mean of 3 tasks,,\"56.67 "));
+  CHECK_THAT(scores, Contains("Task,n,Full cache,TOVA 256,TOVA 512\n"));
+  // Every sample loses exactly 20 or 10 points.
+  const std::string differences = report.file("differences.csv");
+  CHECK_THAT(differences,
+             Contains("TOVA (tova),256,-20.00,\"[-20.00, -20.00]\",0.031,0.062,–,12,6"));
+  CHECK_THAT(differences, Contains("TOVA (tova),512,-10.00,"));
+  CHECK_THAT(report.file("task-differences.csv"), Contains("b,TOVA (tova),256,-20.00,"));
+  // (30/50 + 20/40 + 60/80) / 3.
+  CHECK_THAT(report.file("normalised.csv"), Contains("All tasks mean of the ratios,,0.617,0.808"));
+  CHECK_THAT(report.file("inputs.csv"),
+             Contains("a,4,\"1,000\",\"1,000\",none,–,middle,32,25 %,yes,shipped sample"));
+  CHECK_FALSE(report.has("lengths.csv"));
+  CHECK_THAT(report.file("report.md"), Contains("no prompt"));
+  CHECK(report.result.summary.front() ==
+        "smollm2-135m, LongBench, mean of 3 tasks: full cache 56.67 points; against it: TOVA "
+        "-20.00 (256), -10.00 (512).");
+}
+
+TEST_CASE("every query of the answer report gives its numbers", "[reports][integration]") {
+  const test::TempDir dir;
+  auto store = test::make_store(dir / "lethe.db");
+  for (auto grid : {test::longbench_trial(5), test::tova_trial(5)}) {
+    test::add_answers(store, grid);
+    const Selection selection{.suite = grid.suite, .cell_keys = {}};
+    const auto panels = read_answer_panels(store, selection);
+    REQUIRE(panels.size() == 1);
+    const AnswerPanel& panel = panels[0];
+    const auto place_of = [&](const std::vector<json::value>& row, std::size_t policy) {
+      const auto budget =
+          row[policy + 1].is_null() ? std::nullopt : std::optional(row[policy + 1].as_int64());
+      std::size_t task = 0;
+      while (panel.tasks.at(task).name != row[0].as_string()) ++task;
+      return std::pair(task, *panel.column({std::string(row[policy].as_string()), budget}));
+    };
+    const auto scores = store.query(scores_sql(selection, panel));
+    CHECK(scores.rows.size() == panel.cells.size());
+    for (const auto& row : scores.rows) {
+      const auto [task, column] = place_of(row, 1);
+      const Points points = task_points(panel.tasks[task], panel.find(task, column)->samples);
+      CHECK(row[5].as_double() == Approx(points.value).epsilon(1e-12));
+      CHECK(row[7].as_int64() == static_cast<std::int64_t>(points.clusters));
+    }
+    const auto differences = store.query(score_differences_sql(selection, panel));
+    CHECK(differences.rows.size() == panel.cells.size() - panel.tasks.size());
+    for (const auto& row : differences.rows) {
+      const auto [task, column] = place_of(row, 1);
+      const auto found =
+          compare_columns(panel, std::vector<std::size_t>{task}, column, *panel.full());
+      CHECK(row[3].as_double() == Approx(found->delta.value).margin(1e-10));
+      CHECK(row[4].as_int64() == static_cast<std::int64_t>(found->delta.n));
+    }
+    CHECK_FALSE(store.query(length_scores_sql(selection, panel)).rows.empty());
+    CHECK(store.query(answers_sql(selection, panel)).rows.size() == 5 * panel.cells.size());
+  }
+}
+
+TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
+  const test::TempDir dir;
+  auto store = test::make_store(dir / "lethe.db");
+  test::add_answers(store, small_grid());
+  test::add_answers(store, test::tova_trial(5));
+  const auto saved = [&](const std::string& name) {
+    return store.query(read_text_file(test::source_dir() / "data/queries" / (name + ".sql")));
+  };
+  const auto scores = saved("scores-by-task");
+  CHECK(scores.rows.size() == 9 + 20);
+  const auto column = [](const store::QueryResult& result, const std::string& name) {
+    const auto at = std::find(result.columns.begin(), result.columns.end(), name);
+    REQUIRE(at != result.columns.end());
+    return static_cast<std::size_t>(at - result.columns.begin());
+  };
+  CHECK(scores.rows[0][column(scores, "task")] == "longbench-a");
+  CHECK(scores.rows[0][column(scores, "score")] == 50.0);
+  CHECK(scores.rows[0][column(scores, "ended_by_length")] == 0.25);
+  const auto panels = read_answer_panels(store, {.suite = "tova-tasks", .cell_keys = {}});
+  const auto& squality = panels.at(0);
+  const double expected =
+      task_points(squality.tasks[0], squality.find(0, *squality.full())->samples).value;
+  const auto row = std::find_if(scores.rows.begin(), scores.rows.end(), [&](const auto& values) {
+    return values[column(scores, "task")] == "tova-squality" &&
+           values[column(scores, "policy")] == "full";
+  });
+  REQUIRE(row != scores.rows.end());
+  CHECK((*row)[column(scores, "score")].as_double() == Approx(expected).margin(0.005));
+  const auto answers = saved("answers");
+  CHECK(answers.rows.size() == 9 * 4 + 20 * 5);
+  CHECK(answers.rows[0][column(answers, "answer")] == "Lethe.");
+  CHECK(answers.rows[0][column(answers, "references")] == "[\"Lethe\"]");
+}
+
+TEST_CASE("a database without answers says so", "[reports][unit]") {
+  for (const bool with_perplexity : {false, true}) {
+    const Written report = write(
+        [&](store::RunStore& store) {
+          test::Grid grid;
+          grid.suite = "longbench-mini";
+          if (with_perplexity) test::add_grid(store, grid);
+        },
+        {});
+    CHECK_THAT(report.summary(), Contains("nothing to report yet"));
+    CHECK_THAT(report.file("report.md"), Contains("holds no such cell"));
+    CHECK_FALSE(report.has("answers.csv"));
+    CHECK_FALSE(report.has("answers.html"));
+  }
+}
+
+TEST_CASE("one sample has a score and no interval", "[reports][unit]") {
+  const Written report = write(
+      [](store::RunStore& store) {
+        AnswerGrid grid = small_grid();
+        grid.tasks = {task_of("a", "First", 1)};
+        test::add_answers(store, grid);
+      },
+      {});
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("One document only: no interval can be given."));
+  CHECK_THAT(md, Contains("no test can decide"));
+  CHECK_THAT(md, !Contains("nan"));
+  CHECK_THAT(report.file("scores.csv"), Contains("\"a First, qa_f1_score\",1,40.00,20.00,30.00\n"));
+  CHECK_THAT(report.file("scores.csv"), !Contains("All tasks"));
+  CHECK(report.has("scores.svg"));
+}
+
+TEST_CASE("failed, missing and unfinished cells are seen and leave no mean", "[reports][unit]") {
+  const AnswerGrid grid = small_grid();
+  const Written report = write([&](store::RunStore& store) {
+    add_without(store, grid, "c");
+    store.set_cell_status(test::answer_cell_key(grid, grid.tasks[0], "tova", 512),
+                          store::CellStatus::kOom, "no memory left");
+    // A cell that wants more samples than there are.
+    AnswerGrid more = grid;
+    more.tasks = {task_of("d", "Second", 2)};
+    more.budgets = {};
+    AnswerGrid wanted = more;
+    wanted.tasks[0].records = test::plain_records(6);
+    auto record = store.cells().back().record;
+    record.key = test::answer_cell_key(more, more.tasks[0], "full", std::nullopt);
+    record.task = more.tasks[0].name;
+    record.policy = "full";
+    record.budget = std::nullopt;
+    record.n_samples = 6;
+    record.inputs = "";
+    for (const auto& cell : store.cells()) {
+      if (cell.record.policy == "full") record.inputs = cell.record.inputs;
+    }
+    const auto at = record.inputs.find("longbench-c");
+    REQUIRE(at != std::string::npos);
+    record.inputs.replace(at, 11, "longbench-d");
+    store.add_cells(std::span(&record, 1));
+    test::add_answers(store, more);
+    store.set_cell_status(record.key, store::CellStatus::kRunning);
+  });
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("oom: no memory left (4 of 4 samples were done)"));
+  CHECK_THAT(md, Contains("no such cell in the database"));
+  CHECK_THAT(md, Contains("2 of 6 samples so far (running)"));
+  const std::string scores = report.file("scores.csv");
+  CHECK_THAT(scores, Contains("\nFirst mean of 2 tasks,,\"45.00 "));
+  CHECK_THAT(scores, Contains(",– 1 of 2 tasks\n"));  // group First at 512
+  CHECK_THAT(scores, Contains(",– 2 of 4 tasks"));    // all tasks
+  CHECK_THAT(report.file("cells.csv"), Contains(",oom,no memory left,4,4,"));
+  CHECK_THAT(report.file("normalised.csv"), Contains("– 2 of 4 tasks"));
+}
+
+TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports][unit]") {
+  const Written report = write(
+      [](store::RunStore& store) {
+        test::add_answers(store, small_grid());
+        AnswerGrid other = small_grid();
+        other.model = "another";
+        test::add_answers(store, other);
+        AnswerGrid shorter = small_grid();
+        shorter.length = 1024;
+        test::add_answers(store, shorter);
+        AnswerGrid exact = small_grid();
+        exact.schedule = "exact";
+        exact.with_full = false;
+        test::add_answers(store, exact);
+        AnswerGrid benchmark = small_grid();
+        benchmark.benchmark = "LongBench-E";
+        test::add_answers(store, benchmark);
+      },
+      {});
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("stand in 5 parts"));
+  CHECK_THAT(md, Contains("Part 2: LongBench, another, 2,048 tokens"));
+  CHECK_THAT(md, Contains("Part 3: LongBench, smollm2-135m, 1,024 tokens"));
+  CHECK_THAT(md, Contains("Part 5: LongBench-E"));
+  // The full cache is the same under every schedule: it is borrowed.
+  CHECK_THAT(report.file("scores-4.csv"), Contains("Task,n,Full cache,TOVA 256,TOVA 512"));
+  CHECK_THAT(report.file("differences-4.csv"), Contains("-20.00"));
+  CHECK(report.has("scores-5.svg"));
+  // Each answer stands in the file once.
+  const auto lines = split(report.file("answers.csv"), '\n');
+  CHECK(lines.size() == 1 + (4 * 9 + 6) * 4 + 1);
+}
+
+TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") {
+  const Written report = write([](store::RunStore& store) {
+    AnswerGrid grid = small_grid();
+    grid.benchmark = "";
+    for (auto& task : grid.tasks) task.group = "";
+    test::add_answers(store, grid);
+  });
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("**Tasks: scores by task and policy, 0 to 100**"));
+  CHECK_THAT(report.file("scores.csv"), Contains("\na qa_f1_score,4,\"50.00 "));
+  CHECK_THAT(report.file("scores.csv"), !Contains("Overall"));
+  CHECK_THAT(report.summary(), Contains("smollm2-135m, Tasks, mean of 3 tasks: full cache 56.67"));
+}
+
+TEST_CASE("two versions of a task stand beside each other without a mean", "[reports][unit]") {
+  const Written report = write([](store::RunStore& store) {
+    test::add_answers(store, small_grid());
+    AnswerGrid again = small_grid();
+    again.tasks = {again.tasks[2]};
+    again.tasks[0].version = 2;
+    test::add_answers(store, again);
+  });
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("stands here in several versions"));
+  CHECK_THAT(report.file("scores.csv"), Contains("cells like "));
+  CHECK_THAT(report.file("scores.csv"), Contains("Overall mean of 2 groups,,– 1 of 2 groups"));
+}
+
+TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][unit]") {
+  const Written report = write([](store::RunStore& store) {
+    AnswerGrid grid = small_grid();
+    grid.tasks[0].sanity = std::pair(0.0, 0.45);
+    grid.tasks[1].metric = "rouge_score";
+    grid.answering = [](const AnswerTaskSpec& task, const std::string&, std::optional<std::int64_t>,
+                        std::size_t record) {
+      AnswerSpec answer{
+          .text = "x", .answer = "x", .score = 0.5, .scores = {}, .stop = "end", .raises = ""};
+      if (task.title == "b") {
+        answer.scores = {{"rouge_score_unbounded", 0.5}};
+        if (record == 1) answer.score = 0;
+      }
+      if (task.title == "c" && record == 3) {
+        answer.score.reset();
+        answer.raises = "ValueError";
+      }
+      return answer;
+    };
+    test::add_answers(store, grid);
+  });
+  const std::string md = report.file("report.md");
+  CHECK_THAT(md, Contains("Outside the band 0.0 to 45.0"));
+  // 37.5 officially, one answer of four in each of three columns.
+  CHECK_THAT(md,
+             Contains("b without Python's recursion limit, at which the official program gives an "
+                      "answer 0 (3 answers here): Full cache 50.00, TOVA 256 50.00"));
+  CHECK_THAT(report.file("scores.csv"), Contains("\nb rouge_score,4,\"37.50 "));
+  CHECK_THAT(md, Contains("1 answer without a score"));
+  CHECK_THAT(report.summary(), Contains("3 scores outside the band of the task"));
+  CHECK_THAT(report.file("answers.csv"), Contains(",ValueError,"));
+}
+
+TEST_CASE("a policy that beats the full cache beyond chance is doubted", "[reports][unit]") {
+  const Written report = write([](store::RunStore& store) {
+    AnswerGrid grid = small_grid();
+    grid.budgets = {256};
+    grid.tasks = {task_of("a", "First", 40)};
+    grid.answering = [](const AnswerTaskSpec&, const std::string&,
+                        std::optional<std::int64_t> budget, std::size_t record) {
+      AnswerSpec answer;
+      answer.score = (budget ? 0.6 : 0.5) + 0.001 * static_cast<double>(record);
+      return answer;
+    };
+    test::add_answers(store, grid);
+  });
+  CHECK_THAT(report.file("report.md"), Contains("look at the answers before believing it"));
+}
+
+TEST_CASE("the paper's claims on its tasks have verdicts", "[reports][unit]") {
+  // TOVA loses 0.5 points at 256 and 512, nothing at 1,024; Window+4 and the input cut lose 8.
+  AnswerGrid grid = test::tova_trial(6);
+  grid.suite = "longbench-mini";
+  grid.answering = [](const AnswerTaskSpec& task, const std::string& policy,
+                      std::optional<std::int64_t> budget, std::size_t record) {
+    const double loss = !budget || *budget == 1024 ? 0 : policy == "tova" ? 0.005 : 0.08;
+    AnswerSpec answer;
+    answer.score = 0.3 - loss + (record % 2 ? 0.01 : -0.01);
+    if (task.aggregate != "mean") {
+      answer.scores = {
+          {"rouge1", *answer.score}, {"rouge2", *answer.score}, {"rougeL", *answer.score}};
+    }
+    return answer;
+  };
+  const Written report = write([&](store::RunStore& store) { test::add_answers(store, grid); });
+  const std::string all = report.summary();
+  CHECK_THAT(all, Contains("\nreproduced: SQuALITY: TOVA is at least as good as Window+4 at every "
+                           "size (holds in 3 of 3 checks)"));
+  CHECK_THAT(all,
+             Contains("reproduced: SQuALITY: TOVA is within one point of the full cache with an "
+                      "eighth of the length (said of LLaMA-2-chat) (TOVA − Full cache = -0.50 "
+                      "points, claimed ≥ -1.00)"));
+  CHECK_THAT(all, Contains("\nreproduced: QASPER: at some size TOVA is more than five points above "
+                           "Window+4 (holds in 2 of 3 checks; not at 1,024)"));
+  CHECK_THAT(all, Contains("\nnot reproduced: QASPER: a quarter of the length is not enough"));
+  CHECK_THAT(report.file("claims.csv"), Contains("qasper-needs-half"));
+  CHECK_FALSE(report.result.invariant_violated);
+
+  AnswerGrid exact = grid;
+  exact.schedule = "exact";
+  exact.policies = {"tova"};
+  const Written other = write([&](store::RunStore& store) { test::add_answers(store, exact); });
+  CHECK_THAT(other.summary(), Contains("not comparable: SQuALITY: TOVA is at least as good as "
+                                       "Window+4 at every size (schedule exact, the paper's is "
+                                       "post-prompt)"));
+  exact.schedule = "post-prompt";
+  const Written alone = write([&](store::RunStore& store) { test::add_answers(store, exact); });
+  CHECK_THAT(alone.summary(),
+             Contains("not comparable: QASPER: TOVA is at least as good as Window+4 "
+                      "at every size (no cell of Window+4 256)"));
+}
+
+TEST_CASE("the pages are well-formed and show whatever a model writes", "[reports][integration]") {
+  const Written report =
+      write([](store::RunStore& store) { test::add_answers(store, test::longbench_trial(6)); },
+            {"html", "csv"});
+  for (const char* name : {"index.html", "answers.html"}) {
+    CAPTURE(name);
+    const std::string page = report.file(name);
+    boost::property_tree::ptree tree;
+    std::istringstream stream(page);
+    REQUIRE_NOTHROW(boost::property_tree::read_xml(stream, tree));
+    CHECK_FALSE(boost::regex_search(page, boost::regex("(src|href)=[\"'](https?:|//)")));
+    CHECK(page.find("<script") == std::string::npos);
+    std::vector<std::string> ids;
+    const boost::regex id("\\sid=[\"']([^\"']+)[\"']");
+    for (boost::sregex_iterator at(page.begin(), page.end(), id), end; at != end; ++at) {
+      ids.push_back((*at)[1]);
+    }
+    std::sort(ids.begin(), ids.end());
+    CHECK(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
+  }
+  const std::string answers = report.file("answers.html");
+  CHECK_THAT(
+      answers,
+      Contains("&lt;b&gt;&quot;May 19, 1669&quot;&lt;/b&gt; &amp; nothing else, `as given`"));
+  CHECK_THAT(answers, Contains("First line⏎ second line␉with a tab and ␁ a control"));
+  CHECK_THAT(answers, Contains("根据文章"));
+  CHECK_THAT(answers, Contains("title=\""));
+  // The whole text stands in the CSV file, line breaks included.
+  CHECK_THAT(report.file("answers.csv"), Contains("First line\nsecond line\twith a tab"));
+}
+
+TEST_CASE("the page of answers stays small", "[reports][integration]") {
+  const Written report = write(
+      [](store::RunStore& store) {
+        AnswerGrid grid = test::longbench_trial(0);
+        grid.policies = {"tova"};
+        grid.budgets = {256};
+        grid.tasks = {grid.tasks[8], grid.tasks[0]};
+        for (auto& task : grid.tasks) task.records = test::plain_records(1000);
+        test::add_answers(store, grid);
+      },
+      {"html", "csv"});
+  CHECK(report.file("answers.html").size() < 1'500'000);
+  CHECK_THAT(report.file("answers.html"),
+             Contains("4,000 answers, of which the first 200 samples"));
+  CHECK(report.file("answers.csv").size() > 2'000'000);
+}
+
+TEST_CASE("outputs of another form are refused by name", "[reports][unit]") {
+  const auto fill = [](const std::string& output) {
+    return [output](store::RunStore& store) {
+      AnswerGrid grid = small_grid();
+      grid.tasks = {task_of("a", "First", 1)};
+      AnswerGrid bare = grid;
+      bare.tasks[0].records = {};
+      test::add_answers(store, bare);
+      store::SampleRow row{.cell_key = store.cells().front().record.key,
+                           .provenance_id = store.begin_run(test::answer_provenance()),
+                           .record = {}};
+      row.record.sample_id = "r00";
+      row.record.sample_hash = std::string(64, 'c');
+      row.record.sample_key = std::string(64, 'd');
+      row.record.cluster = "x";
+      row.record.output = output;
+      store.add_samples(std::span(&row, 1));
+    };
+  };
+  CHECK_THROWS_WITH(write(fill("no JSON")), Contains("sample r00 of task longbench-a: output") &&
+                                                Contains("expected JSON"));
+  CHECK_THROWS_WITH(write(fill(R"({"stop":"end"})")), Contains("scores"));
+  CHECK_THROWS_WITH(write(fill(R"({"scores":{}})")), Contains("stop"));
+}
+
+TEST_CASE("the nearest reference and what is shown of a text", "[reports][unit]") {
+  const std::vector<std::string> references{"unanswerable", "Jean Paul Getty", "三百七十万"};
+  CHECK(nearest_reference("It was jean paul getty.", references) == references[1]);
+  CHECK(nearest_reference("约为三百七十万人", references) == references[2]);
+  CHECK(nearest_reference("", references) == references[0]);
+  CHECK(visible_text("数字", 1) == "数…");
+  CHECK(visible_text("a\nb\x7F\x02", 9) == "a⏎ b␡␂");
+  CHECK(visible_text("abc", 3) == "abc");
+}
+
+TEST_CASE("the answer report is found by name", "[reports][unit]") {
+  CHECK(find_report("answers").name == "answers");
+  CHECK_THROWS_WITH(find_report("answer"), Contains("did you mean 'answers'"));
+}
