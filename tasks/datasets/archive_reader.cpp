@@ -82,21 +82,21 @@ std::string text_or_empty(const char* text) {
 }  // namespace
 
 Packing packing_of(const std::filesystem::path& file) {
-  constexpr std::array<std::pair<std::string_view, Packing>, 10> kEnds{{{".tar.gz", Packing::kTar},
-                                                                        {".tar.xz", Packing::kTar},
-                                                                        {".tar.bz2", Packing::kTar},
-                                                                        {".tar.zst", Packing::kTar},
-                                                                        {".tgz", Packing::kTar},
-                                                                        {".txz", Packing::kTar},
-                                                                        {".tar", Packing::kTar},
-                                                                        {".zip", Packing::kZip},
-                                                                        {".gz", Packing::kGzip},
-                                                                        {".xz", Packing::kXz}}};
+  constexpr std::array<std::pair<std::string_view, Packing>, 10> ends{{{".tar.gz", Packing::kTar},
+                                                                       {".tar.xz", Packing::kTar},
+                                                                       {".tar.bz2", Packing::kTar},
+                                                                       {".tar.zst", Packing::kTar},
+                                                                       {".tgz", Packing::kTar},
+                                                                       {".txz", Packing::kTar},
+                                                                       {".tar", Packing::kTar},
+                                                                       {".zip", Packing::kZip},
+                                                                       {".gz", Packing::kGzip},
+                                                                       {".xz", Packing::kXz}}};
   std::string name = file.filename().string();
   std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
   });
-  for (const auto& [end, packing] : kEnds) {
+  for (const auto& [end, packing] : ends) {
     if (name.size() > end.size() && name.ends_with(end)) return packing;
   }
   return Packing::kNone;

@@ -54,8 +54,8 @@ ByteSource::ByteSource(const fs::path& path, const DataPlace& place)
   } else {
     reader_.next();
   }
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";
-  if (fill() && std::string_view(buffer_.data(), filled_).starts_with(kMark)) at_ = kMark.size();
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  if (fill() && std::string_view(buffer_.data(), filled_).starts_with(mark)) at_ = mark.size();
 }
 
 void ByteSource::find_member(const std::string& member) {

@@ -42,8 +42,8 @@ CurlLibrary open_library() {
 }  // namespace
 
 const CurlLibrary& curl_library() {
-  static const CurlLibrary kLibrary = open_library();
-  return kLibrary;
+  static const CurlLibrary library = open_library();
+  return library;
 }
 
 }  // namespace lethe::tasks
