@@ -207,6 +207,13 @@ Table score_table(const AnswerPanel& panel, const TaskClaims& claims) {
       "Columns are policies by cache budget: tokens kept per layer. Scores are those of the "
       "benchmark's own program, times 100, rounded as it does; below them 95 % intervals over "
       "documents (Student's t), not cut at 0 and 100. n: samples.");
+  const bool input_cut =
+      std::any_of(panel.columns.begin(), panel.columns.end(),
+                  [](const AnswerColumn& column) { return column.policy == "truncate"; });
+  if (input_cut) {
+    table.note(claims.label("truncate") +
+               ": the input was cut to so many tokens, prompt included, and all of it kept.");
+  }
   const auto at = [&](std::size_t column) {
     return [&panel, column](std::size_t task) { return points_at(panel, task, column); };
   };

@@ -425,6 +425,7 @@ TEST_CASE("the paper's claims on its tasks have verdicts", "[reports][unit]") {
                            "Window+4 (holds in 2 of 3 checks; not at 1,024)"));
   CHECK_THAT(all, Contains("\nnot reproduced: QASPER: a quarter of the length is not enough"));
   CHECK_THAT(report.file("claims.csv"), Contains("qasper-needs-half"));
+  CHECK_THAT(report.file("report.md"), Contains("Baseline: the input was cut to so many tokens"));
   CHECK_FALSE(report.result.invariant_violated);
 
   AnswerGrid exact = grid;
