@@ -47,26 +47,23 @@ struct NamedPattern {
   std::string_view pattern;
 };
 
-// The names of llama.cpp (tokenizer.ggml.pre) whose expressions these are.
-constexpr std::array<NamedPattern, 19> kPatterns = {{{"smollm", kSmollm},
-                                                     {"gpt-2", kGpt2},
-                                                     {"default", kGpt2},
-                                                     {"llama-bpe", kLlama3},
-                                                     {"llama3", kLlama3},
-                                                     {"llama-v3", kLlama3},
-                                                     {"qwen2", kQwen2},
-                                                     {"stablelm2", kQwen2},
-                                                     {"starcoder", kSmollm},
-                                                     {"refact", kSmollm},
-                                                     {"command-r", kSmollm},
-                                                     {"codeshell", kSmollm},
-                                                     {"exaone", kSmollm},
-                                                     {"phi-2", kGpt2},
-                                                     {"jina-es", kGpt2},
-                                                     {"jina-de", kGpt2},
-                                                     {"mpt", kGpt2},
-                                                     {"olmo", kGpt2},
-                                                     {"jais", kGpt2}}};
+// The names of llama.cpp (tokenizer.ggml.pre) whose expressions these are. Its "default" is none of
+// them: it cuts at punctuation first and stands for a tokenizer that the converter did not know.
+constexpr std::array<NamedPattern, 27> kPatterns = {
+    {{"smollm", kSmollm},    {"gpt-2", kGpt2},
+     {"llama-bpe", kLlama3}, {"llama3", kLlama3},
+     {"llama-v3", kLlama3},  {"falcon3", kLlama3},
+     {"pixtral", kLlama3},   {"midm-2.0", kLlama3},
+     {"qwen2", kQwen2},      {"deepseek-r1-qwen", kQwen2},
+     {"megrez", kQwen2},     {"stablelm2", kQwen2},
+     {"starcoder", kSmollm}, {"refact", kSmollm},
+     {"command-r", kSmollm}, {"codeshell", kSmollm},
+     {"exaone", kSmollm},    {"minerva-7b", kSmollm},
+     {"phi-2", kGpt2},       {"jina-es", kGpt2},
+     {"jina-de", kGpt2},     {"mpt", kGpt2},
+     {"mellum", kGpt2},      {"a.x-4.0", kGpt2},
+     {"trillion", kGpt2},    {"olmo", kGpt2},
+     {"jais", kGpt2}}};
 
 std::string_view pattern_of(std::string_view name, std::string_view where) {
   const auto found = std::ranges::find(kPatterns, name, &NamedPattern::name);

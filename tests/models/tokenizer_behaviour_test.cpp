@@ -199,7 +199,13 @@ TEST_CASE("GPT-2 words") {
         Words{"a", " \xc3\xa9t\xc3\xa9", "\xe3\x80\x80", "z"});
   // U+180E is no white space: it goes with the punctuation.
   CHECK(words(gpt2, "!\xe1\xa0\x8e!") == Words{"!\xe1\xa0\x8e!"});
-  CHECK(words(PreTokenizer("default", "made-up"), "a 12") == Words{"a", " 12"});
+  // Names of llama.cpp for the same expressions.
+  CHECK(PreTokenizer("olmo", "made-up").pattern() == gpt2.pattern());
+  CHECK(PreTokenizer("deepseek-r1-qwen", "made-up").pattern() ==
+        PreTokenizer("qwen2", "made-up").pattern());
+  CHECK(is_llama3("falcon3"));
+  // llama.cpp's "default" cuts at punctuation first, and numbers into groups of three.
+  CHECK_THROWS_AS(PreTokenizer("default", "made-up"), Error);
 }
 
 TEST_CASE("one expression equals splitting at digits first and then by GPT-2's") {
@@ -305,7 +311,7 @@ TEST_CASE("vocabularies that contradict themselves are refused") {
     CHECK(contains(message, "made-up"));
   };
   refused("'qwen9' is unknown", [](Vocabulary& v) { v.pre_tokenizer = "qwen9"; });
-  refused("known: smollm, gpt-2, default", [](Vocabulary& v) { v.pre_tokenizer = ""; });
+  refused("known: smollm, gpt-2, llama-bpe", [](Vocabulary& v) { v.pre_tokenizer = ""; });
   refused("merge 0", [](Vocabulary& v) { v.merges = {"a zz"}; });
   refused("merge 0", [](Vocabulary& v) { v.merges = {"ab"}; });
   refused("which is no token", [](Vocabulary& v) { v.merges = {"a b"}; });
@@ -344,9 +350,9 @@ TEST_CASE("the tokenizer of a GGUF file is found, or its absence explained") {
     INFO(message);
     CHECK(contains(message, expected));
   };
-  refused("found 'bert'", [&] { opened(vocabulary_file("bert", "default")); });
-  refused("tokenizer.ggml.scores", [&] { opened(vocabulary_file("llama", "default")); });
-  refused("found none", [&] { opened(vocabulary_file("no_vocab", "default")); });
+  refused("found 'bert'", [&] { opened(vocabulary_file("bert", "gpt-2")); });
+  refused("tokenizer.ggml.scores", [&] { opened(vocabulary_file("llama", "gpt-2")); });
+  refused("found none", [&] { opened(vocabulary_file("no_vocab", "gpt-2")); });
   refused("'tokenizer.ggml.pre': expected a string", [&] { opened(vocabulary_file("gpt2", "")); });
   refused("'smollm2' is unknown; did you mean 'smollm'?",
           [&] { opened(vocabulary_file("gpt2", "smollm2")); });
