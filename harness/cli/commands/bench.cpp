@@ -33,7 +33,7 @@ int run_bench(const Options& options) {
   const std::string what = options.text("WHAT");
   const auto chosen = benchmarks().find(what);
   if (chosen == benchmarks().end()) {
-    const std::vector<std::string> known{"exact", "generate", "harness", "scorers"};
+    const std::vector<std::string> known{"exact", "generate", "harness", "scorers", "tokenizers"};
     throw unknown_name(ErrorKind::kUsage, "benchmark", what, known);
   }
   for (const auto& [name, other] : benchmarks()) {

@@ -286,7 +286,9 @@ std::string benchmark_name(const std::vector<std::string>& words) {
   return found == words.end() ? "" : *found;
 }
 
-const OptionSpec kScorerBytes{"bytes", "N", "scorers: bytes of an answer (default 100000)"};
+const OptionSpec kTextBytes{
+    "bytes", "N",
+    "scorers: bytes of an answer (default 100000); tokenizers: of a text (default 1000000)"};
 
 int dispatch(const std::vector<std::string>& words) {
   if (!words.empty() && words.front() == "simulated-worker") {
@@ -294,8 +296,15 @@ int dispatch(const std::vector<std::string>& words) {
   }
   const auto name = benchmark_name(words);
   if (name == "scorers") {
-    return bench_scorers(parse_options(
-        {kScorerBytes, {"json", "", "a JSON array instead of lines"}}, {{"WHAT"}}, words));
+    return bench_scorers(parse_options({kTextBytes, {"json", "", "a JSON array instead of lines"}},
+                                       {{"WHAT"}}, words));
+  }
+  if (name == "tokenizers") {
+    return bench_tokenizers(
+        parse_options({{"model", "MODEL", "registered name, GGUF file or Hugging Face folder"},
+                       kTextBytes,
+                       {"json", "", "a JSON array instead of lines"}},
+                      {{"WHAT"}}, words));
   }
   if (name != "harness") return exec_engine("bench", words);
   auto known = harness_options();
@@ -316,14 +325,19 @@ Command bench_command() {
       "adds to its evaluations. Takes the options marked so, and --json.\n\n"
       "bench scorers: seconds that each metric takes for long answers of hard shapes. Takes "
       "--bytes\n"
-      "and --json.";
+      "and --json.\n\n"
+      "bench tokenizers: seconds that a model's tokenizer takes for long texts of hard shapes. "
+      "Takes\n"
+      "--model, --bytes and --json.";
   const auto own = harness_options();
   spec.options.insert(spec.options.end() - 1, own.begin(), own.end());
-  spec.options.insert(spec.options.end() - 1, kScorerBytes);
+  spec.options.insert(spec.options.end() - 1, kTextBytes);
   spec.examples.push_back({"the cost of the harness, small",
                            "lethe bench harness --rows 2000 --cells 1000 --overhead-cells 1"});
   spec.examples.push_back(
       {"the metrics, on answers of 10 KB", "lethe bench scorers --bytes 10000"});
+  spec.examples.push_back(
+      {"the default model's tokenizer, on texts of a megabyte", "lethe bench tokenizers"});
   return {std::move(spec), {}, dispatch};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `lethe bench` measures without the engine: the metrics, what a run adds to its evaluations,
-// and how busy a queue keeps its devices.
+// What `lethe bench` measures without the engine: metrics, tokenizers, what a run adds to its
+// evaluations, and how busy a queue keeps its devices.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,9 @@ double busy_share(const std::filesystem::path& folder, const std::vector<grid::C
 
 /// `bench scorers`.
 int bench_scorers(const Options& options);
+
+/// `bench tokenizers`.
+int bench_tokenizers(const Options& options);
 
 /// The worker of busy_share(): waits instead of evaluating. `words`: MS --device NAME FD.
 int run_simulated_worker(const std::vector<std::string>& words);

@@ -8,7 +8,7 @@ namespace lethe::cli {
 
 // lethe
 Command analyze_command();
-/// `bench harness` here, every other benchmark in lethe-engine.
+/// `bench harness`, `scorers` and `tokenizers` here, the other benchmarks in lethe-engine.
 Command bench_command();
 Command export_command();
 Command import_command();
