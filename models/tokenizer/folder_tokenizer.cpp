@@ -8,6 +8,21 @@
 #include "models/tokenizer/tokenizer_json.h"
 
 namespace lethe::models {
+namespace {
+
+// What the folder holds instead decides the advice.
+std::string advice(const std::filesystem::path& folder) {
+  for (const char* name : {"vocab.json", "vocab.txt", "spiece.model", "tekken.json"}) {
+    if (std::filesystem::exists(folder / name)) {
+      return std::string("it holds ") + name +
+             ": AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) of transformers "
+             "writes its tokenizer.json";
+    }
+  }
+  return "add the files of the published checkpoint";
+}
+
+}  // namespace
 
 std::unique_ptr<Tokenizer> open_folder_tokenizer(const std::filesystem::path& folder) {
   const HfTokenizerConfig config = read_hf_tokenizer_config(folder);
@@ -19,7 +34,8 @@ std::unique_ptr<Tokenizer> open_folder_tokenizer(const std::filesystem::path& fo
   }
   throw Error(ErrorKind::kModel, folder.string() +
                                      ": expected tokenizer.json or tokenizer.model in the folder, "
-                                     "found neither; add the files of the published checkpoint");
+                                     "found neither; " +
+                                     advice(folder));
 }
 
 }  // namespace lethe::models

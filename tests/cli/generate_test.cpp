@@ -104,6 +104,26 @@ TEST_CASE("a budget holds while tokens are generated", "[cli][integration]") {
   CHECK(narrow.at("kv_bytes").as_int64() < numbers * 2);
 }
 
+TEST_CASE("generate says when a text is longer than the model was trained for", "[cli]") {
+  const TempDir folder;
+  std::filesystem::copy(golden("tiny/llama_mha"), folder / "m");  // trained for 256
+  write_file_atomically(folder / "m/tokenizer.json",
+                        R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}})");
+  const auto told = [&](const std::string& new_tokens) {
+    const auto outcome = shell(
+        "echo 0 1 0 1 | lethe generate --model m --tokens - --ignore-end "
+        "--max-new " +
+            new_tokens,
+        folder.path());
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 0);
+    return outcome.err.find("the text is 257 tokens long, the model was trained for 256\n") !=
+           std::string::npos;
+  };
+  CHECK(told("253"));
+  CHECK_FALSE(told("252"));
+}
+
 TEST_CASE("generate says what is wrong", "[cli][fault]") {
   const TempDir folder;
   write_file_atomically(folder / "p.txt", "Hello");

@@ -190,6 +190,10 @@ TEST_CASE("a folder says which of its files is wrong") {
   const auto message = [&] {
     return test::error_of(ErrorKind::kModel, [&] { open_tokenizer(dir.path()); });
   };
+  CHECK(message().find("add the files of the published checkpoint") != std::string::npos);
+  // As OPT was published.
+  test::write_bytes(dir / "vocab.json", "{}");
+  CHECK(message().find("it holds vocab.json: AutoTokenizer.from_pretrained") != std::string::npos);
   copy("llama2");
   test::write_bytes(dir / "tokenizer_config.json", R"({"bos_token": "<nope>"})");
   CHECK(message().find("tokenizer_config.json: bos_token: expected a token") != std::string::npos);

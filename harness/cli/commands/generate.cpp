@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "harness/base/error.h"
 #include "harness/base/limits.h"
@@ -90,12 +91,14 @@ json::object as_json(const Sample& sample, std::size_t prompt_tokens) {
 }
 
 void print_figures(const std::vector<Sample>& samples, const models::GenerateTotals& totals,
-                   std::size_t prompt_tokens) {
+                   std::size_t prompt_tokens, std::int64_t trained_length) {
   std::int64_t bytes = 0;
+  std::size_t longest = 0;
   double first = 0;
   for (const auto& sample : samples) {
     bytes = std::max(bytes, sample.result.peak_kv_bytes);
     first = std::max(first, sample.result.prefill_seconds);
+    longest = std::max(longest, prompt_tokens + sample.result.ids.size());
   }
   std::cerr << prompt_tokens << " tokens of prompt, first token after "
             << (first < 1 ? fixed(1e3 * first, 0) + " ms" : human_duration(first)) << "; "
@@ -107,6 +110,10 @@ void print_figures(const std::vector<Sample>& samples, const models::GenerateTot
   }
   std::cerr << "; keys and values of a sample: at most " << human_bytes(static_cast<double>(bytes))
             << "\n";
+  if (std::cmp_greater(longest, trained_length)) {
+    std::cerr << "the text is " << longest << " tokens long, the model was trained for "
+              << trained_length << "\n";
+  }
 }
 
 }  // namespace
@@ -180,7 +187,9 @@ int run_generate(const Options& options) {
       std::cout << "--- sample " << i << "\n" << samples[i].text << "\n";
     }
   }
-  if (!json_output) print_figures(samples, totals, request.prompt.size());
+  if (!json_output) {
+    print_figures(samples, totals, request.prompt.size(), checkpoint->config().trained_length);
+  }
   return kExitOk;
 }
 
