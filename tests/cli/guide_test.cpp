@@ -27,7 +27,8 @@ std::vector<std::string> blocks(const std::string& page, const std::string& lang
 bool left_out(const std::string& line) {
   for (const auto* part :
        {"reproduce quick", "report/quick", "./lethe test", "./lethe setup", "--device cuda",
-        "./lethe doctor", "bench exact", "bench generate", "fetch squality"}) {
+        "./lethe doctor", "bench exact", "bench generate",
+                           "reproduce longbench-mini", "reproduce tova-tasks", "fetch squality"}) {
     if (line.find(part) != std::string::npos) return true;
   }
   return line.rfind("./lethe ", 0) != 0;
@@ -66,6 +67,40 @@ TEST_CASE("every command that README and user guide print works", "[cli][integra
     }
   }
   CHECK(commands > 20);
+}
+
+TEST_CASE("the guide to adding a task leads from two records to a score", "[cli][integration]") {
+  const TempDir folder;
+  const auto guide = read_text_file(source_dir() / "docs/adding-a-task.md");
+  std::filesystem::create_directory(folder / "rivers");
+  write_file_atomically(folder / "rivers/rivers.jsonl", blocks(guide, "jsonl").at(0));
+  write_file_atomically(folder / "rivers.json", blocks(guide, "json").at(0));
+  write_file_atomically(folder / "suite.json", blocks(guide, "json").at(1));
+  std::string out;
+  for (const auto& block : blocks(guide, "sh")) {
+    for (const auto& line : split(block, '\n')) {
+      if (line.empty()) continue;
+      const auto outcome = shell(line.substr(2), folder.path());
+      CAPTURE(line, outcome.err, outcome.out);
+      REQUIRE(outcome.code == 0);
+      out += outcome.out;
+    }
+  }
+  CHECK_THAT(out, Catch::Contains("truncate") && Catch::Contains("styx"));
+  CHECK_THAT(out, Catch::Contains("8 scores; all sound"));
+  const auto again = shell("lethe run suite.json --db rivers.db", folder.path());
+  CHECK_THAT(again.out + again.err, Catch::Contains("0 of 4 cells run"));
+  // One byte of the prompt, and all of it is to be done again.
+  const auto declaration = read_text_file(folder / "rivers.json");
+  const auto at = declaration.find("Question: ");
+  write_file_atomically(folder / "rivers.json",
+                        std::string(declaration).replace(at, 10, "question: "));
+  const auto changed = shell("lethe run suite.json --db rivers.db --dry-run", folder.path());
+  CHECK_THAT(changed.out, Catch::Contains("8 to run"));
+  const auto refused =
+      shell("lethe run suite.json --db rivers.db --set schedules=exact", folder.path());
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Catch::Contains("truncate") && Catch::Contains("post-prompt"));
 }
 
 }  // namespace lethe::test
