@@ -147,6 +147,15 @@ void read_scoring(ObjectReader& reader, AnswerDeclaration& task) {
       error.add_context(reader.where("metrics"));
       throw;
     }
+    for (const auto& member : find_metric(use.name).reads) {
+      const bool known = member == "prediction" || member == "references" || member == "task" ||
+                         (member == "all_classes" && (task.records.classes || task.records.reader));
+      if (known) continue;
+      throw Error(ErrorKind::kConfig,
+                  reader.where("metrics") + ": " + use.name + " reads \"" + member + "\", and " +
+                      (member == "all_classes" ? "\"records\" has no \"classes\""
+                                               : "no sample of such a task has it"));
+    }
     task.metrics.push_back(std::move(use));
   }
   if (task.metrics.empty()) {
@@ -155,6 +164,13 @@ void read_scoring(ObjectReader& reader, AnswerDeclaration& task) {
   }
   task.aggregate =
       one_of(kAggregates, reader.string("aggregate", "mean"), reader.where("aggregate"));
+  if (task.aggregate == Aggregate::kGeometricMeanOfCorpus &&
+      task.metrics.front().name != "scrolls_rouge_geometric_mean") {
+    throw Error(ErrorKind::kConfig,
+                reader.where("aggregate") +
+                    ": geometric-mean-of-corpus needs rouge1, rouge2 and rougeL "
+                    "of scrolls_rouge_geometric_mean as the first metric");
+  }
   if (const auto* band = reader.find("sanity")) {
     ObjectReader limits(*band, reader.where("sanity"), ErrorKind::kConfig);
     task.sanity = SanityBand{limits.number("least"), limits.number("most")};
@@ -169,6 +185,10 @@ void read_scoring(ObjectReader& reader, AnswerDeclaration& task) {
 
 std::string to_string(CutRule rule) {
   return name_of(kCuts, rule);
+}
+
+std::string to_string(AnswerPart part) {
+  return name_of(kParts, part);
 }
 
 std::string to_string(Aggregate aggregate) {

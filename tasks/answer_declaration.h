@@ -27,6 +27,8 @@ enum class AnswerPart {
   kFirstLine,  ///< up to the first line break, after leading ones are gone (LongBench's eval.py)
 };
 
+std::string to_string(AnswerPart part);
+
 /// How the samples' values become the task's.
 enum class Aggregate {
   kMean,

@@ -69,8 +69,13 @@ std::string filled(std::string_view text, const AnswerRecord& record) {
 class Builder {
  public:
   Builder(const AnswerDeclaration& task, const AnswerRecord& record,
-          const models::Tokenizer& tokenizer, const models::ChatTemplate* chat)
-      : task_(task), record_(record), tokenizer_(tokenizer), chat_(task.chat ? chat : nullptr) {}
+          const models::Tokenizer& tokenizer, const models::ChatTemplate* chat,
+          std::optional<std::int64_t> most_document)
+      : task_(task),
+        record_(record),
+        tokenizer_(tokenizer),
+        chat_(task.chat ? chat : nullptr),
+        most_document_(most_document) {}
 
   AnswerPrompt build(std::int64_t limit) const {
     AnswerPrompt prompt;
@@ -118,10 +123,15 @@ class Builder {
     const std::string& document = record_.fields.at(task_.document);
     std::string text = with_document(document);
     prompt.tokens = tokens_of(text, tokenizer_);
-    if (size_of(prompt.tokens) <= limit) return text;
+    if (size_of(prompt.tokens) <= limit && !most_document_) return text;
     const auto whole = prompt.tokens;
     const auto of_document = tokenizer_.encode(document, /*parse_special=*/true);
     auto keep = size_of(of_document);
+    if (most_document_ && *most_document_ < keep) {
+      keep = *most_document_;
+      text = shortened(of_document, keep);
+      prompt.tokens = tokens_of(text, tokenizer_);
+    }
     // What the cut changes around it (a token that joins two texts) is a token or two, so this ends
     // after two or three rounds.
     while (size_of(prompt.tokens) > limit) {
@@ -132,21 +142,29 @@ class Builder {
                                           with_thousands(limit) +
                                           " tokens; choose a longer length or a larger budget");
       }
-      std::string kept = tokenizer_.decode(
-          {of_document.begin(), of_document.begin() + static_cast<std::ptrdiff_t>(keep)}, false);
-      kept.resize(kept.size() - models::incomplete_utf8(kept));
-      text = with_document(models::printable_utf8(kept) + task_.separator);
+      text = shortened(of_document, keep);
       prompt.tokens = tokens_of(text, tokenizer_);
     }
+    if (keep == size_of(of_document)) return text;
+    prompt.document_kept = keep;
     prompt.cut =
         PromptCut{common_prefix(whole, prompt.tokens), size_of(whole) - size_of(prompt.tokens)};
     return text;
+  }
+
+  /// The prompt with the first `keep` tokens of the document.
+  std::string shortened(const std::vector<std::int64_t>& document, std::int64_t keep) const {
+    std::string kept = tokenizer_.decode(
+        {document.begin(), document.begin() + static_cast<std::ptrdiff_t>(keep)}, false);
+    kept.resize(kept.size() - models::incomplete_utf8(kept));
+    return with_document(models::printable_utf8(kept) + task_.separator);
   }
 
   const AnswerDeclaration& task_;
   const AnswerRecord& record_;
   const models::Tokenizer& tokenizer_;
   const models::ChatTemplate* chat_;
+  std::optional<std::int64_t> most_document_;
 };
 
 }  // namespace
@@ -158,8 +176,9 @@ std::string filled_prompt(const AnswerDeclaration& task, const AnswerRecord& rec
 AnswerPrompt make_answer_prompt(const AnswerDeclaration& task, const AnswerRecord& record,
                                 std::int64_t limit, bool strictly,
                                 const models::Tokenizer& tokenizer,
-                                const models::ChatTemplate* chat) {
-  const Builder builder(task, record, tokenizer, chat);
+                                const models::ChatTemplate* chat,
+                                std::optional<std::int64_t> most_document) {
+  const Builder builder(task, record, tokenizer, chat, most_document);
   auto prompt = builder.build(limit);
   for (std::int64_t cut_to = limit; strictly && size_of(prompt.tokens) > limit;) {
     cut_to -= size_of(prompt.tokens) - limit;

@@ -24,6 +24,8 @@ struct AnswerPrompt {
   std::string text;  ///< what the tokens stand for, chat template and all
   std::optional<PromptCut> cut;
   std::int64_t bos_count = 0;  ///< BOS tokens at the head, one after another
+  /// Tokens of the document that are left, where it lost its end.
+  std::optional<std::int64_t> document_kept;
 };
 
 /// The prompt of `record` in at most `limit` tokens.
@@ -37,7 +39,8 @@ struct AnswerPrompt {
 /// CutRule::kDocumentEnd: the document loses tokens from its end until the whole prompt, chat
 /// template included, has at most `limit` tokens.
 ///
-/// With `strictly`, no prompt is longer than the limit under either rule.
+/// With `strictly`, no prompt is longer than the limit under either rule. Of a document that is cut
+/// at its end, no more than `most_document` tokens are left.
 ///
 /// `chat` may be null: the model has no template, or the task wants none. Throws Error(kData) where
 /// a prompt without its document is too long already, or its BOS count is not what the tokenizer
@@ -45,7 +48,8 @@ struct AnswerPrompt {
 AnswerPrompt make_answer_prompt(const AnswerDeclaration& task, const AnswerRecord& record,
                                 std::int64_t limit, bool strictly,
                                 const models::Tokenizer& tokenizer,
-                                const models::ChatTemplate* chat);
+                                const models::ChatTemplate* chat,
+                                std::optional<std::int64_t> most_document = {});
 
 /// How many of `prompt`'s tokens are the same whatever is asked about the document: those before
 /// what follows it in the template. A token that joins the two is not counted. Throws

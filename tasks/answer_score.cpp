@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/answer_score.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,17 +26,19 @@ const Segmenters& segmenters_of(const std::filesystem::path& root) {
   return *segmenters;
 }
 
-/// Numbers by name, those of nested objects too: {"detail": {"rouge1": 31}} gives rouge1, and
-/// {"rouge1": {"p", "r", "f"}} gives its F.
-void add_numbers(const json::object& from, double scale, json::object& out) {
-  for (const auto& [name, value] : from) {
+/// Numbers by their path, but for "detail", which is where metrics put their parts: {"detail":
+/// {"rouge1": 31}} gives rouge1. {"rouge1": {"p", "r", "f"}} gives its F.
+void add_numbers(const json::object& from, const std::string& path, double scale,
+                 json::object& out) {
+  for (const auto& [key, value] : from) {
+    const std::string name = path + std::string(key);
     if (value.is_number()) {
       out[name] = value.to_number<double>() / scale;
     } else if (const auto* object = value.if_object()) {
       if (const auto* f = object->if_contains("f"); f && f->is_number()) {
         out[name] = f->to_number<double>() / scale;
       } else {
-        add_numbers(*object, scale, out);
+        add_numbers(*object, name == "detail" ? path : name + ".", scale, out);
       }
     }
   }
@@ -74,8 +78,13 @@ Scores compute(const json::array& metrics, const json::object& sample, const std
       if (i == 0) scores.first = *scored.score / scale;
     }
     json::object more;
-    add_numbers(scored.more, scale, more);
-    for (const auto& [name, number] : more) scores.all[full_name(metric.name, name)] = number;
+    add_numbers(scored.more, "", scale, more);
+    for (const auto& [name, number] : more) {
+      // The first metric's parts have plain names: a report forms means of rouge1 from them.
+      const auto full = full_name(metric.name, name);
+      scores.all[i == 0 || full.starts_with(metric.name) ? full : metric.name + "." + full] =
+          number;
+    }
   }
   return scores;
 }
@@ -88,6 +97,19 @@ json::object metric_sample(const std::string& answer, const json::value& referen
   return sample;
 }
 
+/// What of a text is scored.
+std::string answer_of(const std::string& text, std::string_view part) {
+  return std::string(part == to_string(AnswerPart::kFirstLine) ? first_line(text)
+                                                               : std::string_view(text));
+}
+
+bool equal_within_rounding(const json::value* stored, double found) {
+  constexpr double kRounding = 1e-12;
+  return stored && stored->is_number() &&
+         std::abs(stored->to_number<double>() - found) <=
+             kRounding * std::max(1.0, std::abs(found));
+}
+
 }  // namespace
 
 ScoredAnswer score_answer(const AnswerDeclaration& task, const AnswerRecord& record,
@@ -97,11 +119,11 @@ ScoredAnswer score_answer(const AnswerDeclaration& task, const AnswerRecord& rec
     metrics.push_back(
         {{"name", use.name}, {"version", find_metric(use.name).version}, {"scale", use.scale}});
   }
-  const std::string answer(task.answer == AnswerPart::kFirstLine ? first_line(text)
-                                                                 : std::string_view(text));
+  const std::string answer = answer_of(text, to_string(task.answer));
   json::object output{
       {"text", text},
       {"answer", answer},
+      {"part", to_string(task.answer)},
       {"references", json::array(record.references.begin(), record.references.end())},
       {"classes", nullptr},
       {"words", nullptr}};
@@ -121,11 +143,24 @@ ScoredAnswer score_answer(const AnswerDeclaration& task, const AnswerRecord& rec
 std::optional<double> rescore_answer(const std::string& output, const std::filesystem::path& root) {
   const auto value = parse_json(output, "output", ErrorKind::kData);
   ObjectReader reader(value, "output", ErrorKind::kData);
-  return compute(
-             reader.array("metrics"),
-             metric_sample(reader.string("answer"), reader.at("references"), reader.at("classes")),
-             "output", root)
-      .first;
+  const auto answer = answer_of(reader.string("text"), reader.string("part"));
+  if (answer != reader.string("answer")) {
+    throw Error(ErrorKind::kData, "the answer is not what its text gives");
+  }
+  const auto again =
+      compute(reader.array("metrics"),
+              metric_sample(answer, reader.at("references"), reader.at("classes")), "output", root);
+  ObjectReader stored(reader.at("scores"), "scores", ErrorKind::kData);
+  for (const auto& [name, found] : again.all) {
+    if (!equal_within_rounding(stored.find(name), found.as_double())) {
+      throw Error(ErrorKind::kData, "its answer gives " + std::string(name) + " " +
+                                        json::serialize(found) +
+                                        ", stored is another value, or "
+                                        "none");
+    }
+  }
+  stored.finish();
+  return again.first;
 }
 
 void check_segmenters(const AnswerDeclaration& task, const std::filesystem::path& root) {

@@ -19,8 +19,9 @@ struct ScoredAnswer {
 ScoredAnswer score_answer(const AnswerDeclaration& task, const AnswerRecord& record,
                           const std::string& text, const std::filesystem::path& root);
 
-/// The score that a stored output gives. Throws Error(kData) for an output of another form, and for
-/// one that was scored by another version of a metric.
+/// The score that a stored output gives, after all of its other numbers have been computed again.
+/// Throws Error(kData) where one of them is another than stored, for an output of another form, and
+/// for one that was scored by another version of a metric.
 std::optional<double> rescore_answer(const std::string& output, const std::filesystem::path& root);
 
 /// Reads the dictionaries that the task's metrics need, so that a missing one is told before any

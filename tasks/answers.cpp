@@ -196,10 +196,13 @@ std::string AnswerTask::records_sha256() const {
 }
 
 std::string AnswerTask::content_hash(const AnswerRecord& record) const {
+  // With the id: benchmarks ask some questions twice, and score them twice.
   const json::object content{
+      {"id", record.id},
       {"prompt", filled_prompt(declaration_, record)},
       {"references", json::array(record.references.begin(), record.references.end())},
-      {"classes", json::array(record.classes.begin(), record.classes.end())}};
+      {"classes", json::array(record.classes.begin(), record.classes.end())},
+      {"words", record.words ? json::value(*record.words) : json::value(nullptr)}};
   return sha256_hex("answer\n" + canonical_json(content));
 }
 
@@ -228,44 +231,80 @@ SampleOutcome AnswerTask::run(const std::string& sample_id, const models::Tokeni
   return outcome;
 }
 
+std::optional<std::int64_t> AnswerTask::shortest_document(const AnswerRecord& sample,
+                                                          std::int64_t limit,
+                                                          const models::Tokenizer& tokenizer,
+                                                          const models::ChatTemplate* chat) const {
+  std::optional<std::int64_t> shortest;
+  for (const auto& other : records_) {
+    if (other.cluster != sample.cluster) continue;
+    const auto prompt =
+        make_answer_prompt(declaration_, other, limit, /*strictly=*/false, tokenizer, chat);
+    if (prompt.document_kept) {
+      shortest = std::min(shortest.value_or(*prompt.document_kept), *prompt.document_kept);
+    }
+  }
+  return shortest;
+}
+
 void AnswerTask::run_all(std::span<const std::string> sample_ids,
                          const models::Tokenizer& tokenizer, const models::Model& model,
                          const RunSettings& settings, const SampleHooks& hooks) const {
   const bool input_cut = cuts_input_to_budget(settings);
   const auto full = policies::known_policies().resolve("full");
   const std::int64_t limit = input_cut ? std::min(room_, settings.budget.value()) : room_;
+  const bool cut_first = options_.ask_after_cut && !input_cut;
   auto end_ids = tokenizer.eos_ids();
   if (const auto id = last_token(declaration_.end_token_of, tokenizer)) end_ids.push_back(*id);
 
+  // Samples whose prompt cannot be made fail the cell, after all others have been answered.
+  std::vector<std::string> failures;
+  std::vector<const AnswerRecord*> asked;
   std::vector<AnswerPrompt> prompts;
   std::vector<std::unique_ptr<models::TextStream>> streams;
-  std::vector<std::string> texts(sample_ids.size());
-  std::vector<models::GenerateRequest> requests(sample_ids.size());
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const auto& sample = record(sample_ids[i]);
-    prompts.push_back(make_answer_prompt(declaration_, sample, limit, /*strictly=*/input_cut,
-                                         tokenizer, settings.chat_template));
+  std::vector<models::GenerateRequest> requests;
+  std::vector<std::string> texts(sample_ids.size());             // written to where they stand
+  std::map<std::string, std::optional<std::int64_t>> documents;  // by cluster
+  for (const auto& sample_id : sample_ids) {
+    const auto& sample = record(sample_id);
+    models::GenerateRequest request;
+    request.schedule = settings.evaluate.schedule;
+    try {
+      std::optional<std::int64_t> most;
+      if (cut_first) {
+        // All questions about a document meet the same part of it.
+        if (!documents.contains(sample.cluster)) {
+          documents[sample.cluster] =
+              shortest_document(sample, limit, tokenizer, settings.chat_template);
+        }
+        most = documents[sample.cluster];
+      }
+      auto prompt = make_answer_prompt(declaration_, sample, limit, /*strictly=*/input_cut,
+                                       tokenizer, settings.chat_template, most);
+      if (cut_first) {
+        request.schedule.prompt = tokens_before_question(declaration_, sample, prompt, tokenizer);
+      }
+      prompts.push_back(std::move(prompt));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kData) throw;
+      failures.emplace_back(error.what());
+      continue;
+    }
     streams.push_back(
         std::make_unique<models::TextStream>(tokenizer, declaration_.stops, /*skip_special=*/true));
-    auto& request = requests[i];
-    request.prompt = prompts[i].tokens;
+    request.prompt = prompts.back().tokens;
     request.policy = input_cut ? &full : &settings.policy;
-    request.schedule = settings.evaluate.schedule;
-    if (!input_cut) {
-      request.budget = settings.budget;
-      if (options_.ask_after_cut) {
-        request.schedule.prompt =
-            tokens_before_question(declaration_, sample, prompts[i], tokenizer);
-      }
-    }
+    if (!input_cut) request.budget = settings.budget;
     request.policy_seed = settings.seed;
     request.max_new = declaration_.max_new;
     request.min_new = declaration_.min_new;
     request.end_ids = end_ids;
-    request.accept = [&text = texts[i], stream = streams[i].get()](std::int64_t id) {
+    request.accept = [&text = texts[asked.size()], stream = streams.back().get()](std::int64_t id) {
       text += stream->push(id);
       return !stream->stopped();
     };
+    asked.push_back(&sample);
+    requests.push_back(std::move(request));
   }
 
   models::GenerateOptions options;
@@ -279,8 +318,11 @@ void AnswerTask::run_all(std::span<const std::string> sample_ids,
   options.last_sample = hooks.stop_requested;
   model.generate(requests, options, [&](std::size_t index, models::GenerateResult result) {
     const auto& prompt = prompts[index];
-    const std::string text = models::printable_utf8(texts[index] + streams[index]->finish());
-    auto answer = score_answer(declaration_, record(sample_ids[index]), text, root_);
+    // Without stops the tokens are decoded as a whole, as the benchmarks' own programs do.
+    const std::string text = declaration_.stops.empty()
+                                 ? tokenizer.decode_text(result.ids, /*skip_special=*/true)
+                                 : models::printable_utf8(texts[index] + streams[index]->finish());
+    auto answer = score_answer(declaration_, *asked[index], text, root_);
     answer.output["stop"] = models::to_string(result.reason);
     answer.output["prompt_sha256"] = sha256_hex(prompt.text);
     answer.output["cut"] = nullptr;
@@ -301,8 +343,14 @@ void AnswerTask::run_all(std::span<const std::string> sample_ids,
     outcome.layers = std::move(result.layers);
     outcome.kv_bytes = result.kv_bytes;
     outcome.peak_kv_bytes = result.peak_kv_bytes;
-    hooks.done(sample_ids[index], std::move(outcome));
+    hooks.done(asked[index]->id, std::move(outcome));
   });
+  if (!failures.empty() && !hooks.stop_requested()) {
+    throw Error(ErrorKind::kData, with_thousands(static_cast<std::int64_t>(failures.size())) +
+                                      " of " +
+                                      with_thousands(static_cast<std::int64_t>(sample_ids.size())) +
+                                      " samples have no prompt: " + failures.front());
+  }
 }
 
 std::optional<double> AnswerTask::rescore(const std::string& output, const fs::path& root) {

@@ -57,6 +57,7 @@ class AnswerTask final : public Task {
   bool generates() const override { return true; }
   bool cuts_input() const override { return true; }
   bool uses_chat_template() const override { return declaration_.chat; }
+  bool uses_end_ids() const override { return true; }
   std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const override;
   SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                     const models::Model& model, const RunSettings& settings) const override;
@@ -75,6 +76,11 @@ class AnswerTask final : public Task {
   /// What a sample is, wherever its record lies and however it is packed.
   std::string content_hash(const AnswerRecord& record) const;
   std::string records_sha256() const;
+  /// The fewest tokens that the questions about the sample's document leave of it; nothing where it
+  /// stays whole.
+  std::optional<std::int64_t> shortest_document(const AnswerRecord& sample, std::int64_t limit,
+                                                const models::Tokenizer& tokenizer,
+                                                const models::ChatTemplate* chat) const;
 
   AnswerDeclaration declaration_;
   AnswerOptions options_;

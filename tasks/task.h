@@ -79,6 +79,9 @@ class Task {
   virtual bool cuts_input() const { return false; }
   /// Whether prompts stand in the model's chat template: then its text decides numbers.
   virtual bool uses_chat_template() const { return false; }
+  /// Whether a text ends at the tokens that the checkpoint calls ends, which its generation
+  /// settings may add to.
+  virtual bool uses_end_ids() const { return false; }
   virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
   virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                             const models::Model& model, const RunSettings& settings) const = 0;

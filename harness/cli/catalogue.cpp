@@ -123,6 +123,10 @@ void Catalogue::check(const grid::Setting& setting) {
   auto schedule = policies::Schedule::parse(setting.schedule);
   schedule.prompt = setting.prompt;
   const auto positions = policies::parse_positions(setting.positions);
+  if (setting.generates && positions != policies::Positions::kOriginal) {
+    throw Error(ErrorKind::kConfig,
+                "positions '" + setting.positions + "': generation knows original positions alone");
+  }
   if (setting.cuts_input && policy.text == "truncate") {
     policies::check_budget(policy, setting.budget);
     if (!schedule.needs_prompt()) {
@@ -135,10 +139,6 @@ void Catalogue::check(const grid::Setting& setting) {
   }
   policies::check_setting(policy, setting.budget, schedule, setting.length);
   policies::check_positions(policy, positions);
-  if (setting.generates && positions != policies::Positions::kOriginal) {
-    throw Error(ErrorKind::kConfig,
-                "positions '" + setting.positions + "': generation knows original positions alone");
-  }
   if (setting.generates && policy.traits.reads_whole_text) {
     throw Error(ErrorKind::kConfig,
                 "policy '" + policy.text +
@@ -156,10 +156,16 @@ grid::TaskEntry Catalogue::task(const std::string& name, const json::object& opt
   if (task->uses_chat_template()) {
     entry.chat_template_sha256 = chat_template_sha256(model.path);
   }
+  if (task->uses_end_ids()) entry.end_ids = end_ids(model.path);
   for (auto& sample : task->samples(tokenizer(model.path))) {
     entry.samples.push_back({sample.id, sample.hash, sample.cluster});
   }
   return entry;
+}
+
+json::array Catalogue::end_ids(const std::string& path) {
+  const auto ids = tokenizer(path).eos_ids();
+  return json::array(ids.begin(), ids.end());
 }
 
 std::string Catalogue::chat_template_sha256(const std::string& path) {

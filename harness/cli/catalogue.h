@@ -25,6 +25,8 @@ class Catalogue : public grid::Catalogue {
                        const grid::ModelEntry& model, std::int64_t length) override;
   /// Of the model at `path`; "" for one without a chat template.
   std::string chat_template_sha256(const std::string& path);
+  /// Tokens that end a text of the model at `path`, ascending.
+  json::array end_ids(const std::string& path);
 
  private:
   const models::Tokenizer& tokenizer(const std::string& path);

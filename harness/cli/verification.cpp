@@ -161,6 +161,7 @@ std::string wrong_file(const std::string& name) {
 FileCheck check_model(const std::string& name, const json::value& identity, const AtHand& at_hand,
                       Catalogue& catalogue) {
   const bool chat = identity.as_object().contains("chat_template_sha256");
+  const bool ends = identity.as_object().contains("end_ids");
   FileCheck check{"model " + name + (chat ? " with its chat template" : ""),
                   FileCheck::State::kNotAtHand, ""};
   const auto found = find_model(name, at_hand, check.detail);
@@ -182,6 +183,7 @@ FileCheck check_model(const std::string& name, const json::value& identity, cons
       if (chat) {
         entry.identity["chat_template_sha256"] = catalogue.chat_template_sha256(entry.path);
       }
+      if (ends) entry.identity["end_ids"] = catalogue.end_ids(entry.path);
       unequal = differences(identity, entry.identity);
     }
     check.state = unequal.empty() ? FileCheck::State::kSame : FileCheck::State::kDiffers;
@@ -241,8 +243,10 @@ std::vector<FileCheck> check_files(const store::RunStore& store, const AtHand& a
     try {
       const auto inputs = parse_json(cell.inputs, "inputs", ErrorKind::kStore);
       json::value model = inputs.at("model");
-      if (const auto* chat = inputs.as_object().if_contains("chat_template_sha256")) {
-        model.as_object()["chat_template_sha256"] = *chat;
+      for (const char* reading : {"chat_template_sha256", "end_ids"}) {
+        if (const auto* value = inputs.as_object().if_contains(reading)) {
+          model.as_object()[reading] = *value;
+        }
       }
       const auto& task = inputs.at("task").at("identity");
       if (seen.insert(cell.model + "\n" + canonical_json(model)).second) {

@@ -47,6 +47,7 @@ struct TaskEntry {
   bool generates = false;   ///< what follows the prompt is not known in advance
   bool cuts_input = false;  ///< policy truncate cuts what the model is given, not its cache
   std::string chat_template_sha256 = {};  ///< that prompts stand in: part of the key; "" for none
+  json::array end_ids = {};  ///< tokens that end a text: part of the key where the task heeds them
 };
 
 /// What a policy is asked to do in a cell, and with what.

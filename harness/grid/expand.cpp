@@ -132,6 +132,7 @@ class Expansion {
     if (!task.chat_template_sha256.empty()) {
       common["chat_template_sha256"] = task.chat_template_sha256;
     }
+    if (!task.end_ids.empty()) common["end_ids"] = task.end_ids;
     common_.clear();
     common_[""] = std::make_shared<const CellInputs::Common>(common);
     group_members_ = std::move(common);

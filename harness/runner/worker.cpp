@@ -72,6 +72,12 @@ class Sink final : public JobSink {
     if (budget && budget->is_int64()) budget_ = budget->get_int64();
     const auto* schedule = job.inputs.if_contains("schedule");
     exact_ = schedule && schedule->is_string() && schedule->get_string() == "exact";
+    if (const auto* task = job.inputs.if_contains("task"); task && task->is_object()) {
+      const auto* identity = task->get_object().if_contains("identity");
+      const auto* object = identity ? identity->if_object() : nullptr;
+      const auto* asked = object ? object->if_contains("ask_after_cut") : nullptr;
+      ask_after_cut_ = asked && asked->is_bool() && asked->get_bool();
+    }
   }
 
   void sample_done(const store::SampleRecord& record) override {
@@ -108,9 +114,11 @@ class Sink final : public JobSink {
     if (ec) fail("its layers are not valid JSON");
     // One token of slack: the last one may be seen without an eviction after it. A model with a
     // sliding window may lose so many by itself that the policy has nothing to do. Schedules that
-    // cut after the prompt alone need not cut one that is within the budget.
+    // cut after the prompt alone need not cut one that is within the budget; of a prompt that is
+    // cut before its question, nobody here knows how much came before.
     if (budget_ && record.tokens_seen > *budget_ + 1 && record.tokens_evicted == 0 &&
-        record.kept_max > *budget_ && (exact_ || record.tokens_in > *budget_)) {
+        record.kept_max > *budget_ &&
+        (exact_ || (record.tokens_in > *budget_ && !ask_after_cut_))) {
       fail("budget " + std::to_string(*budget_) + " is below the " +
            std::to_string(record.tokens_seen) + " tokens seen, but nothing was evicted");
     }
@@ -126,6 +134,7 @@ class Sink final : public JobSink {
   std::map<std::string, std::string> missing_;  ///< key -> id
   std::optional<std::int64_t> budget_;
   bool exact_ = false;
+  bool ask_after_cut_ = false;
   double last_progress_ = -1;
 };
 

@@ -2,6 +2,8 @@
 #include "tasks/datasets/record_fields.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <span>
 #include <utility>
 
@@ -16,6 +18,9 @@ namespace lethe::tasks {
 namespace {
 
 constexpr std::string_view kEach = "each.";
+/// Of a name in braces. Everything else in braces is text.
+constexpr std::string_view kNameCharacters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 [[noreturn]] void refuse(const std::string& where, const std::string& field,
                          const std::string& expected, const std::string& found) {
@@ -48,8 +53,18 @@ void walk(const json::value& value, std::span<const std::string> path, const std
   walk(*member, path.subspan(1), where, field, out);
 }
 
+/// As Python writes it: "93.5", "5.0".
+std::string decimal(double value) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  std::string text(digits.data(), end);
+  if (text.find_first_of(".en") == text.npos) text += ".0";
+  return text;
+}
+
 std::string as_text(const json::value& value, const std::string& where, const std::string& field) {
   if (const auto* text = value.if_string()) return std::string(*text);
+  if (value.is_double()) return decimal(value.get_double());
   if (value.is_number()) return json::serialize(value);
   refuse(where, field, "a text", std::string(describe_type(value)));
 }
@@ -116,7 +131,7 @@ std::string fill_template(
   std::string out;
   while (true) {
     const auto open = text.find('{');
-    const auto close = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789", open + 1);
+    const auto close = text.find_first_not_of(kNameCharacters, open + 1);
     if (open == text.npos || close == text.npos) return out.append(text);
     const auto name = text.substr(open + 1, close - open - 1);
     std::optional<std::string> value;
@@ -167,6 +182,11 @@ RecordFields RecordFields::parse(const json::value& value, const std::string& wh
   ObjectReader texts(reader.at("fields"), reader.where("fields"), ErrorKind::kConfig);
   for (const auto& entry : reader.at("fields").as_object()) {
     const std::string name(entry.key());
+    if (name.empty() || name.find_first_not_of(kNameCharacters) != name.npos) {
+      throw Error(ErrorKind::kConfig, texts.where(name) +
+                                          ": expected a name of letters, digits, _ and -, which a "
+                                          "prompt can have in braces");
+    }
     fields.names.push_back(name);
     if (entry.value().is_string()) {
       fields.texts[name] = read_path(texts, name, items);

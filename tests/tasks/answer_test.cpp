@@ -178,6 +178,72 @@ TEST_CASE("a question after the cut leaves it to the schedule's prompt", "[unit]
   CHECK(ran.asked[0].schedule.prompt == 35);
 }
 
+TEST_CASE("all questions about a document meet the same part of it", "[unit]") {
+  const std::string records =
+      R"({"doc": "d", "text": "0123456789012345678901234567890123456789", "qs": [{"q": "why", "a": "x"}, {"q": "where to and what for", "a": "x"}]})";
+  const Desk desk({{"records",
+                    {{"each", "qs"},
+                     {"id", "doc"},
+                     {"fields", {{"context", "text"}, {"input", "each.q"}}},
+                     {"references", "each.a"}}}},
+                  records + "\n");
+  const auto ran = run(*desk.task({{"ask_after_cut", true}}, 50), "x", "tova", 8);
+  REQUIRE(ran.asked.size() == 2);
+  // "\nQ: " and "\nA:" and the longer question leave 22 characters.
+  CHECK(ran.asked[0].schedule.prompt == 22);
+  CHECK(ran.asked[1].schedule.prompt == 22);
+  CHECK(ran.prompt(1).size() == 50);
+  CHECK(ran.prompt(0).substr(0, 22) == ran.prompt(1).substr(0, 22));
+  // Otherwise each has what fits.
+  CHECK(run(*desk.task({}, 50), "x", "tova", 8).prompt(0).size() == 50);
+}
+
+TEST_CASE("a sample without a prompt fails the cell after the others are answered", "[fault]") {
+  const std::string records =
+      R"({"key": "long", "text": "t", "question": "a question that is longer than all the prompt may be", "answers": "x"})"
+      "\n" +
+      kRecords;
+  const auto task = Desk({}, records).task({}, 40);
+  const test::ByteTokenizer tokenizer;
+  const Answering model("x");
+  RunSettings settings;
+  settings.policy = policies::known_policies().resolve("full");
+  std::vector<std::string> ids{"long", "a", "b"}, ended;
+  CHECK_THROWS_WITH(task->run_all(ids, tokenizer, model, settings,
+                                  {[] { return false; }, [](const std::string&) { return nullptr; },
+                                   [&](const std::string& id, const SampleOutcome& outcome) {
+                                     ended.push_back(id);
+                                     CHECK(json::parse(outcome.output).at("text") == "x");
+                                   }}),
+                    Contains("1 of 3 samples") && Contains("sample long"));
+  CHECK(ended == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("every stored number is computed again, and each has a name of its own", "[unit]") {
+  const Desk desk(
+      {{"metrics",
+        {{{"name", "scrolls_rouge_geometric_mean"}, {"scale", 100}}, "squality_multi_rouge"}}});
+  const auto ran = run(*desk.task(), "Styx too");
+  const auto output = ran.output(1);
+  const auto& scores = output.at("scores").as_object();
+  CHECK(scores.at("rouge1").as_double() == Approx(2 * 0.5 / 1.5).epsilon(0).margin(1e-9));
+  CHECK(scores.contains("squality_multi_rouge.rouge1"));
+  CHECK(scores.contains("squality_multi_rouge.average_over_references_f.rouge1"));
+  const auto score = [&](const json::object& changed) {
+    return rescore("rivers", json::serialize(changed), test::source_dir());
+  };
+  CHECK(score(output) == ran.outcomes[1].score);
+  auto changed = output;
+  changed["scores"].as_object()["rouge1"] = 0.99;
+  CHECK_THROWS_WITH(score(changed), Contains("rouge1"));
+  changed = output;
+  changed["scores"].as_object()["mine"] = 1.0;
+  CHECK_THROWS_WITH(score(changed), Contains("mine"));
+  changed = output;
+  changed["text"] = "Lethe";
+  CHECK_THROWS_WITH(score(changed), Contains("answer"));
+}
+
 TEST_CASE("answers end where the declaration says, and a first line is scored alone", "[unit]") {
   const auto stopped = run(*Desk({{"stops", {"\n\n"}}}).task(), "Styx\n\nmore");
   CHECK(stopped.output(1).at("text") == "Styx");
@@ -237,6 +303,14 @@ TEST_CASE("identity and samples follow every byte that may change a number", "[u
   CHECK(declaration({}) == declaration({{"title", "Streams"}}));
 }
 
+TEST_CASE("records of equal content under two ids are two samples", "[unit]") {
+  const std::string first = kRecords.substr(0, kRecords.find('\n') + 1);
+  const Desk desk({}, first + std::string(first).replace(first.find("\"a\""), 3, "\"c\""));
+  const auto samples = desk.task()->samples(test::ByteTokenizer());
+  REQUIRE(samples.size() == 2);
+  CHECK(samples[0].hash != samples[1].hash);
+}
+
 TEST_CASE("what a declaration or its options get wrong is named", "[unit]") {
   const auto refused = [](json::object more, json::object options = {}) {
     try {
@@ -252,6 +326,11 @@ TEST_CASE("what a declaration or its options get wrong is named", "[unit]") {
   CHECK_THAT(refused({{"prompt", "{input}"}}), Contains("{context} once"));
   CHECK_THAT(refused({{"metrics", {"qa_f1"}}}), Contains("qa_f1_score"));
   CHECK_THAT(refused({{"metrics", json::array{}}}), Contains("at least one"));
+  CHECK_THAT(refused({{"metrics", {"classification_score"}}}), Contains("all_classes"));
+  CHECK_THAT(refused({{"metrics", {"babilong_compare_answers"}}}), Contains("question"));
+  CHECK_THAT(refused({{"aggregate", "geometric-mean-of-corpus"}}), Contains("rouge1"));
+  CHECK_THAT(refused({{"records", {{"fields", {{"a b", "text"}}}, {"references", "answers"}}}}),
+             Contains("letters"));
   CHECK_THAT(refused({{"cut", "midle"}}), Contains("'middle'"));
   CHECK_THAT(refused({{"cut", "middle"}, {"separator", "…"}}), Contains("document-end"));
   CHECK_THAT(refused({{"max_new", nullptr}}), Contains("max_new"));
@@ -312,6 +391,11 @@ TEST_CASE("lists in a record are joined, or give a sample for every item", "[uni
   CHECK(samples[1].fields.at("input") == "two?");
   CHECK(samples[0].references == std::vector<std::string>{"x", "y"});
   CHECK(samples[0].words == 12);
+  // Numbers are written as Python writes them.
+  const auto plain = RecordFields::parse(
+      json::parse(R"({"fields": {"Context": "c"}, "references": "r"})"), "test");
+  CHECK(plain.samples(json::parse(R"({"c": 7, "r": [93.5, 5.0, -2, 1e22]})"), 0, "there")[0]
+            .references == std::vector<std::string>{"93.5", "5.0", "-2", "1e+22"});
   CHECK_THROWS_WITH(RecordFields::parse(json::parse(R"({"fields": {"context": "each.c"},
                                                         "references": "r"})"),
                                         "test"),
