@@ -246,20 +246,26 @@ std::string answers_csv(const store::RunStore& store, std::span<const AnswerPane
 Document answers_document(const store::RunStore& store, const Selection& selection,
                           std::span<const AnswerPanel> panels, const TaskClaims& claims, bool csv) {
   std::size_t cells = 0;
+  std::size_t most = 0;  // answers of a cell
   std::size_t answers = 0;
   for (const AnswerPanel& panel : panels) {
     cells += panel.cells.size();
-    for (const AnswerCell& cell : panel.cells) answers += cell.samples.size();
+    for (const AnswerCell& cell : panel.cells) {
+      answers += cell.samples.size();
+      most = std::max(most, cell.samples.size());
+    }
   }
   const std::size_t samples =
       std::max<std::size_t>(1, kAnswersOnPage / std::max<std::size_t>(1, cells));
   Document document;
   document.title = "Answers";
   document.subtitle = "What was read, cut, written and scored, sample by sample.";
-  document.blocks.push_back(
-      Paragraph{counted(answers, "answer") + ", of which the first " + counted(samples, "sample") +
-                " of every task stand here" +
-                (csv ? "; all of them, with whole texts, are in `answers.csv`." : ".")});
+  document.blocks.push_back(Paragraph{
+      counted(answers, "answer") +
+      (most <= samples
+           ? std::string(", all of which stand here")
+           : ", of which the first " + counted(samples, "sample") + " of every task stand here") +
+      (csv ? "; all of them, with whole texts, are in `answers.csv`." : ".")});
   document.blocks.push_back(
       Html{"<p><a href=\"index.html\">Back to the report</a>" +
            std::string(csv ? " · <a href=\"answers.csv\">answers.csv</a>" : "") + "</p>\n"});

@@ -94,11 +94,17 @@ TaskClaimCheck check_at(const AnswerPanel& panel, const TaskClaims& claims, cons
     return check;
   }
   const double delta = check.difference->delta.value;
+  const auto documents = check.difference->delta.clusters;
   check.numbers = claims.label(claim.a) + " − " + claims.label(claim.b) + " = " +
-                  signed_fixed(delta, 2) + " points, claimed";
+                  signed_fixed(delta, 2) + " points over " + counted(documents, "document") +
+                  ", claimed";
   if (claim.at_least) check.numbers += " ≥ " + fixed(*claim.at_least, 2);
   if (claim.at_most) check.numbers += " ≤ " + fixed(*claim.at_most, 2);
   if (check.difference->partial) check.numbers += ", not all samples are there yet";
+  if (documents < 2) {
+    check.numbers += ": one document says nothing of others";
+    return check;
+  }
   check.verdict = verdict_of((!claim.at_least || delta >= *claim.at_least) &&
                              (!claim.at_most || delta <= *claim.at_most));
   return check;
@@ -139,6 +145,10 @@ std::vector<TaskClaimCheck> checks_of(const AnswerPanel& panel, const TaskClaims
     const auto& name = panel.tasks[task].name;
     if (std::find(claim.tasks.begin(), claim.tasks.end(), name) == claim.tasks.end()) continue;
     found = true;
+    if (panel.has_twin(task)) {
+      return {nothing("the database has " + panel.tasks[task].title +
+                      " in two versions; report on the cells of one")};
+    }
     for (const std::int64_t budget : budgets_of(panel, claim)) {
       checks.push_back(check_at(panel, claims, claim, task, budget));
     }

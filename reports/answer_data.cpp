@@ -161,6 +161,13 @@ bool AnswerPanel::has_twin(std::size_t task) const {
          }) > 1;
 }
 
+bool AnswerPanel::has_twins() const {
+  for (std::size_t task = 0; task < tasks.size(); ++task) {
+    if (has_twin(task)) return true;
+  }
+  return false;
+}
+
 std::optional<Interval> Points::ends() const {
   if (!standard_error) return std::nullopt;
   constexpr double kUpper = 0.975;

@@ -101,6 +101,7 @@ struct AnswerPanel {
   std::vector<std::pair<std::string, std::vector<std::size_t>>> groups() const;
   /// Whether the task stands in the panel in several versions, which no mean may mix.
   bool has_twin(std::size_t task) const;
+  bool has_twins() const;
 };
 
 /// A mean in points (100 is perfect) and how far it can be trusted.

@@ -53,13 +53,17 @@ std::optional<AnswerTaskInfo> task_of(const store::CellRecord& record, const jso
   info.chat = reader.boolean("chat", false);
   info.sample = reader.boolean("sample", false);
   info.identity = canonical_json(*identity);
+  // Tasks of one benchmark may differ in whether they use it; versions of one task may not.
+  if (const json::value* chat = all.find("chat_template_sha256")) {
+    info.identity += canonical_json(*chat);
+  }
   return info;
 }
 
 Settings settings_of(const store::CellRecord& record, const json::value& inputs) {
   json::object rest = inputs.as_object();
-  for (const char* axis :
-       {"policy", "budget", "schedule", "positions", "plugin_sha256", "task", "samples"}) {
+  for (const char* axis : {"policy", "budget", "schedule", "positions", "plugin_sha256",
+                           "chat_template_sha256", "task", "samples"}) {
     rest.erase(axis);
   }
   return {.task = "",

@@ -277,7 +277,7 @@ class Writer {
   std::string headline_of(const AnswerPanel& panel,
                           std::span<const ScoreDifference> differences) const {
     const auto full = panel.full();
-    if (!full) return "";
+    if (!full || panel.has_twins()) return "";
     std::vector<Points> scores;
     for (std::size_t task = 0; task < panel.tasks.size(); ++task) {
       const AnswerCell* cell = panel.usable(task, *full);

@@ -161,6 +161,7 @@ Table input_table(const AnswerPanel& panel) {
 }
 
 std::vector<ScoreDifference> overall_differences(const AnswerPanel& panel) {
+  if (panel.has_twins()) return {};  // no mean over two versions of a task
   std::vector<std::size_t> all(panel.tasks.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   return differences(panel, {all});
@@ -212,7 +213,8 @@ Table score_differences_table(const AnswerPanel& panel, std::span<const ScoreDif
     TableCell ends{.text = signed_interval(row.delta)};
     if (!row.delta.standard_error) {
       ends.notes.push_back(
-          table.note("A task with one document only: no interval, and no test can decide."));
+          table.note(by_task ? "A task with one document only: no interval, and no test can decide."
+                             : "One of its tasks has one document only: no interval."));
     } else if (*row.delta.standard_error == 0) {
       ends.notes.push_back(table.note("No variance between documents: the interval is a point."));
     }

@@ -223,6 +223,7 @@ class Download {
     answer_ = {};
     stop_ = nullptr;
     began_ = false;
+    mixed_ = false;
     asked_from_ = part_.size();
     curl_slist* raw = nullptr;
     if (asked_from_ > 0 && !validator_.empty()) {
@@ -267,6 +268,10 @@ class Download {
 
   std::string judge(CURLcode code) {
     if (part_.error() != 0) part_.fail(part_.error());
+    if (mixed_) {
+      begin_anew("the server goes on with another file than it began");
+      return "it begins anew";
+    }
     const std::string reason = error_text_[0] ? error_text_ : curl_.easy_strerror(code);
     switch (code) {
       case CURLE_OK:
@@ -274,6 +279,8 @@ class Download {
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
       case CURLE_COULDNT_CONNECT:
+        // Once bytes have come, a network that is away for a moment is a connection that broke.
+        if (came_) return "cannot be reached: " + reason;
         throw Unreachable(ErrorKind::kData, request_.url + ": cannot be reached: " + reason);
       case CURLE_OPERATION_TIMEDOUT:
         if (!began_ && answer_.status == 0) {
@@ -329,6 +336,7 @@ class Download {
   /// Before the first byte of the body: is it what was asked for?
   void begin_body() {
     began_ = true;
+    came_ = true;
     std::optional<std::int64_t> total = answer_.length;
     if (answer_.status == 206) {
       if (answer_.range_begin != part_.size()) {
@@ -336,6 +344,11 @@ class Download {
              ", the server sends others; try again with --force");
       }
       total = answer_.range_total;
+      // A server, or a cache on the way, that heeds Range alone: its bytes are of another file.
+      const auto now = answer_.validator();
+      mixed_ = (!validator_.empty() && !now.empty() && now != validator_) ||
+               (total && total_ && *total != *total_);
+      if (mixed_) return;
       if (part_.size() > 0) {
         hooks_.note("going on at " + human_bytes(static_cast<double>(part_.size())));
       }
@@ -360,6 +373,7 @@ class Download {
 
   std::size_t take(std::string_view bytes) {
     if (!began_) begin_body();
+    if (mixed_) return 0;  // ends the transfer
     if (request_.bytes &&
         part_.size() + static_cast<std::int64_t>(bytes.size()) > *request_.bytes) {
       fail("expected " + with_thousands(*request_.bytes) + " bytes, the server sends more");
@@ -430,6 +444,8 @@ class Download {
   std::string validator_;  ///< of the bytes in the part; "" when there is none
   Answer answer_;
   bool began_ = false;  ///< the body of this answer
+  bool came_ = false;   ///< bytes of the file have come in this run
+  bool mixed_ = false;  ///< the bytes at hand are not of the file that the part is of
   std::int64_t asked_from_ = 0;
   std::optional<std::int64_t> total_;
   std::exception_ptr stop_;

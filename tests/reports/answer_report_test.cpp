@@ -347,6 +347,9 @@ TEST_CASE("two versions of a task stand beside each other without a mean", "[rep
   CHECK_THAT(md, Contains("stands here in several versions"));
   CHECK_THAT(report.file("scores.csv"), Contains("cells like "));
   CHECK_THAT(report.file("scores.csv"), Contains("Overall mean of 2 groups,,– 1 of 2 groups"));
+  // Nor in the headline, nor a difference over all tasks.
+  CHECK_THAT(report.summary(), !Contains("mean of"));
+  CHECK_FALSE(report.has("differences.csv"));
 }
 
 TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][unit]") {
@@ -420,7 +423,7 @@ TEST_CASE("the paper's claims on its tasks have verdicts", "[reports][unit]") {
   CHECK_THAT(all,
              Contains("reproduced: SQuALITY: TOVA is within one point of the full cache with an "
                       "eighth of the length (said of LLaMA-2-chat) (TOVA − Full cache = -0.50 "
-                      "points, claimed ≥ -1.00)"));
+                      "points over 2 documents, claimed ≥ -1.00)"));
   CHECK_THAT(all, Contains("\nreproduced: QASPER: at some size TOVA is more than five points above "
                            "Window+4 (holds in 2 of 3 checks; not at 1,024)"));
   CHECK_THAT(all, Contains("\nnot reproduced: QASPER: a quarter of the length is not enough"));

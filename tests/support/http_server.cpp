@@ -152,7 +152,7 @@ void HttpServer::send_file(int connection, const HttpRequest& request, HttpFile&
   const auto asked = request.headers.find("range");
   if (file.ranges && status == 200 && asked != request.headers.end()) {
     const auto known = request.headers.find("if-range");
-    if (known == request.headers.end() || known->second == file.etag) {
+    if (known == request.headers.end() || !file.if_range || known->second == file.etag) {
       begin = std::stoul(asked->second.substr(std::string("bytes=").size()));
       const auto total = std::to_string(file.bytes.size());
       status = begin < file.bytes.size() ? 206 : 416;

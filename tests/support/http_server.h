@@ -16,7 +16,7 @@ namespace lethe::test {
 struct HttpFile {
   std::string bytes;
   std::string etag = "\"v1\"";  ///< none when empty
-  bool ranges = true;           ///< honours Range and If-Range
+  bool ranges = true;           ///< honours Range
   bool length = true;           ///< sends Content-Length
   bool chunked = false;         ///< sends chunks instead
   int status = 200;
@@ -24,8 +24,9 @@ struct HttpFile {
   /// The connection is closed after so many bytes of the body, `cuts` times.
   std::optional<std::size_t> cut_after = std::nullopt;
   int cuts = 1;
-  int refusals = 0;  ///< so many requests are answered 503 first
-  int pause_ms = 0;  ///< behind every 4 KiB
+  int refusals = 0;      ///< so many requests are answered 503 first
+  int pause_ms = 0;      ///< behind every 4 KiB
+  bool if_range = true;  ///< honours If-Range
 };
 
 /// One request as it came; header names in lower case.

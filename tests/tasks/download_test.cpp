@@ -152,6 +152,25 @@ TEST_CASE("a file that changed between the parts comes anew", "[tasks][integrati
   }
 }
 
+TEST_CASE("a server that goes on with another file is found out", "[tasks][integration]") {
+  const auto before = some_bytes(100000, 1);
+  // Of the same length, known by the validator alone; and of another one.
+  for (const auto& after : {some_bytes(100000, 2), some_bytes(120000, 2)}) {
+    HttpFile file{before};
+    file.cut_after = 40000;
+    file.cuts = 9;
+    Bench bench(file);
+    bench.patience.tries = 1;
+    CHECK(bench.failure("are kept") == ErrorKind::kData);
+    HttpFile changed{after, "\"v2\""};
+    changed.if_range = false;
+    bench.server.put("/data.bin", changed);
+    bench.patience.tries = 3;
+    CHECK(bench.run() == sha256_hex(after));
+    CHECK(bench.target() == after);
+  }
+}
+
 TEST_CASE("a part without a validator is not gone on with, unless a checksum judges it",
           "[tasks][integration]") {
   const auto bytes = some_bytes(90000);
