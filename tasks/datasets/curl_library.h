@@ -6,6 +6,7 @@
 
 // Macros that check the types of literal calls; through a pointer they do not apply.
 #undef curl_easy_setopt
+#undef curl_easy_getinfo
 
 namespace lethe::tasks {
 
@@ -17,6 +18,7 @@ struct CurlLibrary {
   decltype(&::curl_easy_cleanup) easy_cleanup;
   decltype(&::curl_easy_setopt) easy_setopt;
   decltype(&::curl_easy_perform) easy_perform;
+  decltype(&::curl_easy_getinfo) easy_getinfo;
   decltype(&::curl_easy_strerror) easy_strerror;
   decltype(&::curl_slist_append) slist_append;
   decltype(&::curl_slist_free_all) slist_free_all;

@@ -2,7 +2,6 @@
 #include "tasks/datasets/download.h"
 
 #include <fcntl.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +15,10 @@
 
 #include "harness/base/hash.h"
 #include "harness/base/json.h"
-#include "harness/base/spec.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
 #include "tasks/datasets/curl_library.h"
+#include "tasks/datasets/http_answer.h"
 
 namespace lethe::tasks {
 
@@ -30,57 +29,6 @@ namespace {
 fs::path state_path(const fs::path& target) {
   return target.string() + ".part.json";
 }
-
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
-/// What the server said about the file, in the last answer of a chain of redirects.
-struct Answer {
-  std::int64_t status = 0;
-  std::string etag;
-  std::string last_modified;
-  std::optional<std::int64_t> length;       ///< of this answer's body
-  std::optional<std::int64_t> range_begin;  ///< of a part
-  std::optional<std::int64_t> range_total;
-  bool framed = false;  ///< its end can be told from a lost connection
-
-  /// What If-Range takes. A weak ETag promises no equal bytes.
-  std::string validator() const {
-    return !etag.empty() && !etag.starts_with("W/") ? etag : last_modified;
-  }
-
-  void read_line(std::string_view line) {
-    if (line.starts_with("HTTP/")) {
-      *this = {};
-      framed = !line.starts_with("HTTP/1");  // later versions have frames
-      status = parse_integer(line.substr(line.find(' ') + 1, 3)).value_or(0);
-      return;
-    }
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos) return;
-    const std::string name(line.substr(0, colon));
-    const auto is = [&](const char* known) { return strcasecmp(name.c_str(), known) == 0; };
-    const std::string value = trimmed(line.substr(colon + 1));
-    if (is("etag")) etag = value;
-    if (is("last-modified")) last_modified = value;
-    if (is("transfer-encoding")) framed = true;
-    if (is("content-length")) {
-      length = parse_integer(value);
-      framed = true;
-    }
-    if (is("content-range")) read_range(value);
-  }
-
-  void read_range(const std::string& value) {  // "bytes 5-9/10", "bytes */10"
-    const auto slash = value.find('/');
-    if (!value.starts_with("bytes ") || slash == std::string::npos) return;
-    range_total = parse_integer(value.substr(slash + 1));
-    range_begin = parse_integer(value.substr(6, value.find('-') - 6));
-  }
-};
 
 /// The bytes that are here.
 class Part {
@@ -146,18 +94,24 @@ class Download {
     int tries = 0;
     double pause = patience_.pause_seconds;
     while (true) {
-      const auto before = part_.size();
       const std::string reason = attempt();
       if (reason.empty()) break;
-      if (part_.size() > before) {
+      if (part_.size() > most_) {
+        most_ = part_.size();
         tries = 0;
         pause = patience_.pause_seconds;
       }
-      if (++tries >= patience_.tries) {
-        fail(reason + "; " + kept());
+      if (++tries >= patience_.tries) fail(reason + "; " + kept());
+      if (begun_anew_ >= patience_.tries) {
+        fail("the file on the server changes again and again; try later");
       }
-      hooks_.note(reason + "; trying again");
-      wait(pause);
+      if (retry_after_ > patience_.longest_pause_seconds) {
+        fail(reason + " and asks to be left alone for " + human_duration(retry_after_) + "; " +
+             kept());
+      }
+      hooks_.note(reason + "; trying again" +
+                  (retry_after_ > pause ? " in " + human_duration(retry_after_) : ""));
+      wait(std::max(pause, retry_after_));
       pause *= 2;
     }
     return finish();
@@ -166,6 +120,17 @@ class Download {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ErrorKind::kData, request_.url + ": " + what);
+  }
+
+  [[noreturn]] void unreachable(const std::string& what) const {
+    throw Unreachable(ErrorKind::kData,
+                      request_.url + ": " + what + (part_.size() > 0 ? "; " + kept() : ""));
+  }
+
+  /// Once bytes have come, a network that is away is a connection that broke.
+  std::string away(const std::string& what) const {
+    if (!came_) unreachable(what);
+    return what;
   }
 
   std::string kept() const {
@@ -197,19 +162,23 @@ class Download {
       try {
         const auto value = read_json_file(path, ErrorKind::kData);
         ObjectReader reader(value, path.string(), ErrorKind::kData);
-        if (reader.string("url") == request_.url) validator_ = reader.string("validator");
+        if (reader.string("url") == request_.url) {
+          validator_ = reader.string("validator");
+          if (reader.has("total")) total_ = reader.integer("total");
+        }
       } catch (const Error&) {
         validator_.clear();  // half-written: the part begins anew
       }
     }
     if (request_.bytes && part_.size() > *request_.bytes) part_.clear();
+    most_ = part_.size();
   }
 
   void write_state(const std::string& validator) {
     validator_ = validator;
-    write_file_atomically(
-        state_path(request_.target),
-        json::serialize(json::object{{"url", request_.url}, {"validator", validator}}) + "\n");
+    json::object state{{"url", request_.url}, {"validator", validator}};
+    if (total_) state["total"] = *total_;
+    write_file_atomically(state_path(request_.target), json::serialize(state) + "\n");
   }
 
   /// One request. "" when every byte is here, else why it has to be tried again.
@@ -234,7 +203,12 @@ class Download {
     set_up(handle.get(), headers.get());
     const CURLcode code = curl_.easy_perform(handle.get());
     if (stop_) std::rethrow_exception(std::exchange(stop_, nullptr));
-    return judge(code);
+    long proxy_status = 0;
+    curl_off_t retry_after = 0;  // seconds; libcurl reads the date that it may be
+    curl_.easy_getinfo(handle.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    curl_.easy_getinfo(handle.get(), CURLINFO_RETRY_AFTER, &retry_after);
+    retry_after_ = static_cast<double>(retry_after);
+    return judge(code, proxy_status);
   }
 
   void set_up(CURL* handle, curl_slist* headers) {
@@ -257,6 +231,7 @@ class Download {
     // Not CURLOPT_RESUME_FROM, which takes a whole answer for an error.
     const std::string range = std::to_string(asked_from_) + "-";
     if (asked_from_ > 0) set(CURLOPT_RANGE, range.c_str());  // copied by libcurl
+    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);               // a proxy's answer is not the server's
     set(CURLOPT_HEADERFUNCTION, &Download::on_header);
     set(CURLOPT_HEADERDATA, this);
     set(CURLOPT_WRITEFUNCTION, &Download::on_bytes);
@@ -266,26 +241,28 @@ class Download {
     set(CURLOPT_NOPROGRESS, 0L);
   }
 
-  std::string judge(CURLcode code) {
+  std::string judge(CURLcode code, long proxy_status) {
     if (part_.error() != 0) part_.fail(part_.error());
     if (mixed_) {
       begin_anew("the server goes on with another file than it began");
       return "it begins anew";
     }
     const std::string reason = error_text_[0] ? error_text_ : curl_.easy_strerror(code);
+    if (code != CURLE_OK && proxy_status >= 400) {
+      const std::string what = "the proxy answers " + std::to_string(proxy_status) + " to CONNECT";
+      if (proxy_status >= 500) return away(what);
+      unreachable(what + (proxy_status == 407 ? ": it wants a name and a password"
+                                              : ": it refuses the way to this server"));
+    }
     switch (code) {
       case CURLE_OK:
         return judge_answer();
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
       case CURLE_COULDNT_CONNECT:
-        // Once bytes have come, a network that is away for a moment is a connection that broke.
-        if (came_) return "cannot be reached: " + reason;
-        throw Unreachable(ErrorKind::kData, request_.url + ": cannot be reached: " + reason);
+        return away("cannot be reached: " + reason);
       case CURLE_OPERATION_TIMEDOUT:
-        if (!began_ && answer_.status == 0) {
-          throw Unreachable(ErrorKind::kData, request_.url + ": does not answer: " + reason);
-        }
+        if (answer_.status == 0) return away("does not answer: " + reason);
         return "the connection stands still";
       case CURLE_PARTIAL_FILE:
       case CURLE_RECV_ERROR:
@@ -326,9 +303,13 @@ class Download {
                                            : ""));
   }
 
+  /// The server has another file than the part is of.
   void begin_anew(const std::string& why) {
     part_.clear();
     validator_.clear();
+    total_.reset();
+    most_ = 0;
+    ++begun_anew_;
     fs::remove(state_path(request_.target));
     hooks_.note(why);
   }
@@ -337,6 +318,8 @@ class Download {
   void begin_body() {
     began_ = true;
     came_ = true;
+    const auto now = answer_.validator();
+    const bool other = !validator_.empty() && !now.empty() && now != validator_;
     std::optional<std::int64_t> total = answer_.length;
     if (answer_.status == 206) {
       if (answer_.range_begin != part_.size()) {
@@ -345,18 +328,18 @@ class Download {
       }
       total = answer_.range_total;
       // A server, or a cache on the way, that heeds Range alone: its bytes are of another file.
-      const auto now = answer_.validator();
-      mixed_ = (!validator_.empty() && !now.empty() && now != validator_) ||
-               (total && total_ && *total != *total_);
+      mixed_ = other || (total && total_ && *total != *total_);
       if (mixed_) return;
       if (part_.size() > 0) {
         hooks_.note("going on at " + human_bytes(static_cast<double>(part_.size())));
       }
     } else if (part_.size() > 0) {
-      hooks_.note(
-          "the file on the server is another one now, or it cannot go on with a part: "
-          "beginning anew");
-      part_.clear();
+      if (other) {
+        begin_anew("the file on the server is another one now: beginning anew");
+      } else {
+        hooks_.note("the server cannot go on with a part: beginning anew");
+        part_.clear();
+      }
     }
     if (request_.bytes && total && *total != *request_.bytes) {
       fail("expected " + with_thousands(*request_.bytes) + " bytes, the server has " +
@@ -368,7 +351,7 @@ class Download {
           "half a file could not be told from a whole one; get it by hand");
     }
     total_ = request_.bytes ? request_.bytes : total;
-    write_state(answer_.validator());
+    write_state(answer_.status == 206 && now.empty() ? validator_ : now);
   }
 
   std::size_t take(std::string_view bytes) {
@@ -442,12 +425,15 @@ class Download {
   const std::string user_agent_ = "lethe/" + lethe::version().version;
   Part part_;
   std::string validator_;  ///< of the bytes in the part; "" when there is none
-  Answer answer_;
+  HttpAnswer answer_;
   bool began_ = false;  ///< the body of this answer
   bool came_ = false;   ///< bytes of the file have come in this run
   bool mixed_ = false;  ///< the bytes at hand are not of the file that the part is of
   std::int64_t asked_from_ = 0;
-  std::optional<std::int64_t> total_;
+  std::int64_t most_ = 0;  ///< bytes of this file that were here at once
+  int begun_anew_ = 0;     ///< times, because the server had another file
+  double retry_after_ = 0;
+  std::optional<std::int64_t> total_;  ///< bytes of the file that the part is of
   std::exception_ptr stop_;
   char error_text_[CURL_ERROR_SIZE] = {};
 };

@@ -33,13 +33,16 @@ struct DownloadHooks {
 
 /// How patient a download is.
 struct DownloadPatience {
-  int tries = 4;             ///< in a row without a new byte
+  int tries = 4;             ///< in a row without a new byte, and files that change meanwhile
   double pause_seconds = 1;  ///< before the second try; doubled each time
   long connect_seconds = 30;
   long stalled_seconds = 60;  ///< without a byte: the connection counts as lost
+  /// A server that asks for a longer one (Retry-After) is not waited for.
+  double longest_pause_seconds = 300;
 };
 
-/// The server cannot be reached at all: no network, no such host, nobody listening.
+/// The server cannot be reached at all: no network, no such host, nobody listening, a proxy that
+/// refuses the way. Not after bytes have come: then it is a connection that broke.
 class Unreachable : public Error {
  public:
   using Error::Error;
@@ -49,9 +52,11 @@ class Unreachable : public Error {
 ///
 /// Bytes are gathered in `<target>.part`; `<target>.part.json` remembers address and validator
 /// (strong ETag, else Last-Modified). A part is gone on with by Range and If-Range, so that a file
-/// that changed meanwhile comes anew and whole. A connection that breaks is taken up again by
-/// itself. Size and SHA-256 are checked on the part, which is then synced and renamed: what has the
-/// target's name is whole. A part that is whole and wrong is removed.
+/// that changed meanwhile comes anew and whole; an answer that names another validator or length
+/// than the part has is not joined to it. A connection that breaks is taken up again by itself,
+/// and a busy server (408, 429, 5xx) asked again, not before its Retry-After. Size and SHA-256 are
+/// checked on the part, which is then synced and renamed: what has the target's name is whole. A
+/// part that is whole and wrong is removed.
 ///
 /// Redirects are followed, from https to https alone. Throws Unreachable (kData), Error(kData):
 /// an answer other than 200 or 206 (with its number), another size or checksum than expected, an

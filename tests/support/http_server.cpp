@@ -137,6 +137,7 @@ void HttpServer::answer(int connection) {
       if (found->second.refusals > 0) {
         --found->second.refusals;
         file = {"busy", "", false, true, false, 503};
+        file.retry_after = found->second.retry_after;
       } else if (file.cut_after && --found->second.cuts < 0) {
         file.cut_after.reset();
       }
@@ -167,6 +168,7 @@ void HttpServer::send_file(int connection, const HttpRequest& request, HttpFile&
   if (!range.empty()) head += "Content-Range: " + range + "\r\n";
   if (!file.etag.empty()) head += "ETag: " + file.etag + "\r\n";
   if (!file.location.empty()) head += "Location: " + file.location + "\r\n";
+  if (!file.retry_after.empty()) head += "Retry-After: " + file.retry_after + "\r\n";
   if (file.chunked) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (file.length) {

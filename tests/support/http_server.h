@@ -24,9 +24,10 @@ struct HttpFile {
   /// The connection is closed after so many bytes of the body, `cuts` times.
   std::optional<std::size_t> cut_after = std::nullopt;
   int cuts = 1;
-  int refusals = 0;      ///< so many requests are answered 503 first
-  int pause_ms = 0;      ///< behind every 4 KiB
-  bool if_range = true;  ///< honours If-Range
+  int refusals = 0;              ///< so many requests are answered 503 first
+  int pause_ms = 0;              ///< behind every 4 KiB
+  bool if_range = true;          ///< honours If-Range
+  std::string retry_after = {};  ///< said with the refusals
 };
 
 /// One request as it came; header names in lower case.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/datasets/download.h"
 
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+
 #include "harness/base/hash.h"
 #include "harness/base/text.h"
 #include "tests/support/catch.h"
@@ -34,6 +38,7 @@ struct Bench {
   std::vector<std::string> notes;
   std::vector<std::int64_t> seen;
   std::optional<std::int64_t> stop_at;
+  std::function<void(const std::string&)> on_note = [](const std::string&) {};
   DownloadPatience patience{3, 0.01, 5, 5};
 
   explicit Bench(HttpFile file) {
@@ -45,7 +50,10 @@ struct Bench {
   std::string run() {
     DownloadHooks hooks;
     hooks.progress = [&](std::int64_t done, std::optional<std::int64_t>) { seen.push_back(done); };
-    hooks.note = [&](const std::string& text) { notes.push_back(text); };
+    hooks.note = [&](const std::string& text) {
+      notes.push_back(text);
+      on_note(text);
+    };
     hooks.interrupted = [&] { return stop_at && !seen.empty() && seen.back() >= *stop_at; };
     return download(request, hooks, patience);
   }
@@ -171,6 +179,42 @@ TEST_CASE("a server that goes on with another file is found out", "[tasks][integ
   }
 }
 
+TEST_CASE("a part that names no validator is judged by its length, in a later run, too",
+          "[tasks][integration]") {
+  const auto before = some_bytes(100000, 1), after = some_bytes(120000, 2);
+  HttpFile file{before};
+  file.cut_after = 40000;
+  file.cuts = 9;
+  Bench bench(file);
+  bench.patience.tries = 1;
+  bench.failure("are kept");
+  HttpFile changed{after, ""};
+  changed.if_range = false;
+  bench.server.put("/data.bin", changed);
+  bench.patience.tries = 3;
+  CHECK(bench.run() == sha256_hex(after));
+  CHECK(bench.target() == after);
+}
+
+TEST_CASE("a file that changes at every try is given up", "[tasks][integration]") {
+  std::uint32_t version = 1;
+  const auto next = [&] {
+    HttpFile file{some_bytes(100000, version), "\"v" + std::to_string(version) + "\""};
+    file.cut_after = 40000;
+    file.cuts = 9;
+    file.if_range = false;
+    ++version;
+    return file;
+  };
+  Bench bench(next());
+  bench.on_note = [&](const std::string& text) {
+    if (bench.notes.size() > 40) bench.stop_at = 0;
+    if (text.ends_with("trying again")) bench.server.put("/data.bin", next());
+  };
+  CHECK(bench.failure("changes again and again") == ErrorKind::kData);
+  CHECK(bench.server.requests().size() == 6);
+}
+
 TEST_CASE("a part without a validator is not gone on with, unless a checksum judges it",
           "[tasks][integration]") {
   const auto bytes = some_bytes(90000);
@@ -273,6 +317,62 @@ TEST_CASE("a server that is not there is unreachable at once", "[tasks][integrat
   CHECK_THROWS_AS(bench.run(), Unreachable);
   bench.request.url = "http://no-such-host.invalid/data.bin";
   CHECK_THROWS_AS(bench.run(), Unreachable);
+}
+
+TEST_CASE("a network that is away after bytes have come is a broken connection",
+          "[tasks][integration]") {
+  HttpFile file{some_bytes(100000)};
+  file.cut_after = 40000;
+  Bench bench(file);
+  auto server = std::make_unique<HttpServer>();
+  server->put("/data.bin", file);
+  bench.request.url = server->url("/data.bin");
+  bench.on_note = [&](const std::string&) { server.reset(); };
+  try {
+    bench.run();
+    FAIL_CHECK("no error");
+  } catch (const Unreachable& error) {
+    FAIL_CHECK(error.what());
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Contains("cannot be reached") && Contains("39.1 KiB are kept"));
+  }
+  CHECK(bench.notes.size() == 2);
+  // Nothing comes in this run; what an earlier one brought is told.
+  CHECK_THROWS_AS(bench.run(), Unreachable);
+  CHECK_THROWS_WITH(bench.run(), Contains("39.1 KiB are kept"));
+}
+
+TEST_CASE("a busy server is not asked before the time that it names", "[tasks][integration]") {
+  const auto bytes = some_bytes(5000);
+  HttpFile file{bytes};
+  file.refusals = 1;
+  file.retry_after = "1";
+  Bench bench(file);
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(bench.run() == sha256_hex(bytes));
+  CHECK(std::chrono::steady_clock::now() - before >= std::chrono::seconds(1));
+  file.retry_after = "7200";
+  bench.server.put("/data.bin", file);
+  fs::remove(bench.request.target);
+  bench.failure("answers 503 and asks to be left alone for 2 h 00 m");
+  CHECK(bench.server.requests().size() == 3);
+}
+
+TEST_CASE("a proxy that refuses the way is not asked again", "[tasks][integration]") {
+  Bench bench({"x"});
+  HttpServer proxy;
+  const auto refuse = [&](int status) {
+    proxy.put("owner.example:443", {"", "", false, true, false, status});
+  };
+  bench.request.url = "https://owner.example/data.bin";
+  setenv("https_proxy", proxy.url("").c_str(), 1);
+  for (const int status : {403, 407, 502}) {
+    refuse(status);
+    CHECK_THROWS_AS(bench.run(), Unreachable);
+    CHECK_THROWS_WITH(bench.run(), Contains("proxy answers " + std::to_string(status)));
+  }
+  unsetenv("https_proxy");
+  CHECK(proxy.requests().size() == 6);
 }
 
 TEST_CASE("a connection that stands still is given up and taken up", "[tasks][integration]") {
