@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/datasets/dataset_files.h"
 
+#include <strings.h>
+
 #include <cstdlib>
 
 #include "harness/base/error.h"
@@ -30,6 +32,19 @@ std::optional<fs::path> find_below(const fs::path& base, const Dataset& dataset,
   return std::nullopt;
 }
 
+/// Where the data set may lie, in the order in which it is looked for.
+std::vector<fs::path> places_of(const Dataset& dataset, const std::vector<fs::path>& folders) {
+  std::vector<fs::path> places;
+  for (const auto& folder : folders) {
+    places.push_back(folder / dataset.name);
+    // The folder itself. "DIR/" and "DIR/." have an empty file name; owners write "LongBench".
+    const auto normal = folder.lexically_normal();
+    const auto plain = normal.has_filename() ? normal : normal.parent_path();
+    if (strcasecmp(plain.filename().c_str(), dataset.name.c_str()) == 0) places.push_back(plain);
+  }
+  return places;
+}
+
 }  // namespace
 
 std::vector<fs::path> data_folders(const std::optional<std::string>& given) {
@@ -49,12 +64,8 @@ std::vector<fs::path> data_folders(const std::optional<std::string>& given) {
 
 std::optional<fs::path> find_dataset_file(const Dataset& dataset, const std::string& file,
                                           const std::vector<fs::path>& folders) {
-  for (const auto& folder : folders) {
-    if (auto found = find_below(folder / dataset.name, dataset, file)) return found;
-    // "DIR/" has an empty file name.
-    const auto plain = folder.has_filename() ? folder : folder.parent_path();
-    if (plain.filename() != dataset.name) continue;
-    if (auto found = find_below(plain, dataset, file)) return found;
+  for (const auto& place : places_of(dataset, folders)) {
+    if (auto found = find_below(place, dataset, file)) return found;
   }
   return std::nullopt;
 }
@@ -63,12 +74,12 @@ fs::path dataset_file(const Dataset& dataset, const std::string& file,
                       const std::vector<fs::path>& folders) {
   if (auto found = find_dataset_file(dataset, file, folders)) return *found;
   std::vector<std::string> places;
-  for (const auto& folder : folders) places.push_back((folder / dataset.name).string());
+  for (const auto& place : places_of(dataset, folders)) places.push_back(place.string());
   throw Error(ErrorKind::kData, "the file " + file + " of the data set " + dataset.name +
                                     " is not here; looked in " + join(places, ", ") +
                                     ". Get it with ./lethe fetch " + dataset.name +
                                     ", or name the folder that holds " + dataset.name +
-                                    "/ with --data DIR or $LETHE_DATA");
+                                    "/, or is called so, with --data DIR or $LETHE_DATA");
 }
 
 std::string manual_steps(const Dataset& dataset, const fs::path& folder) {

@@ -13,8 +13,8 @@ namespace lethe::tasks {
 
 /// Folders that hold data sets, in the order in which they are looked through: `given` (--data),
 /// $LETHE_DATA, `data` in the user's cache folder. lethe fetch writes to the first. A data set NAME
-/// is the folder NAME in one of them, or one of them itself where it is called NAME. Throws
-/// Error(kConfig) when there is none: no HOME, and nothing given.
+/// is the folder NAME in one of them, or one of them itself where it is called NAME, in whatever
+/// case its owner writes it. Throws Error(kConfig) when there is none: no HOME, and nothing given.
 std::vector<std::filesystem::path> data_folders(const std::optional<std::string>& given);
 
 /// The path of a file of a data set for read_records(); nothing where no folder has it. `file` is

@@ -2,6 +2,7 @@
 #include "tasks/datasets/fetch.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "harness/base/file_lock.h"
@@ -16,6 +17,33 @@ namespace lethe::tasks {
 namespace fs = std::filesystem;
 
 namespace {
+
+/// Why a file of the catalogue is to be fetched; "" when it is there.
+std::string lack(const DatasetFile& file, const FetchRecord& record, Comparison how) {
+  const auto* known = record.find(file.name);
+  if (!known) return file.name + " was not fetched yet";
+  const auto wanted = file.unpack ? file.unpack->to : "";
+  if ((file.sha256 && *file.sha256 != known->sha256) || known->unpacked_to != wanted) {
+    return file.name + ": Lethe now knows another version of it";
+  }
+  return record.difference(*known, how);
+}
+
+bool is_whole(const Dataset& dataset, const FetchRecord& record, Comparison how) {
+  return std::all_of(dataset.files.begin(), dataset.files.end(),
+                     [&](const auto& file) { return lack(file, record, how).empty(); });
+}
+
+/// The record of a data set that is whole; nothing where something is to be fetched.
+std::optional<std::vector<FetchedFile>> whole(const Dataset& dataset, const fs::path& folder) {
+  // Sizes first: bytes are read twice only where one of them has changed and no size.
+  if (!is_fetched(dataset, folder)) return std::nullopt;
+  const FetchRecord record(folder / dataset.name);
+  if (!is_whole(dataset, record, Comparison::kBytes)) return std::nullopt;
+  std::vector<FetchedFile> out;
+  for (const auto& file : dataset.files) out.push_back(*record.find(file.name));
+  return out;
+}
 
 class Fetch {
  public:
@@ -37,16 +65,10 @@ class Fetch {
 
  private:
   bool is_there(const DatasetFile& file) const {
-    const auto* known = record_.find(file.name);
-    if (options_.force || !known) return false;
-    const auto wanted = file.unpack ? file.unpack->to : "";
-    if ((file.sha256 && *file.sha256 != known->sha256) || known->unpacked_to != wanted) {
-      hooks_.download.note(file.name + ": Lethe now knows another version of it");
-      return false;
-    }
-    const auto difference = record_.difference(*known);
-    if (!difference.empty()) hooks_.download.note(difference + ": fetching it again");
-    return difference.empty();
+    if (options_.force || !record_.find(file.name)) return false;
+    const auto why = lack(file, record_, Comparison::kBytes);
+    if (!why.empty()) hooks_.download.note(why + ": fetching it again");
+    return why.empty();
   }
 
   void bring(const DatasetFile& file) {
@@ -139,12 +161,21 @@ class Fetch {
       }
       if (&url != &file.urls.back()) hooks_.download.note(reasons.back() + "; trying the next");
     }
-    if (reached && dataset_.manual.empty()) throw Error(ErrorKind::kData, join(reasons, "; "));
     const std::string why = reasons.empty() ? "no address gives " + file.name : join(reasons, "; ");
     throw Error(ErrorKind::kData,
                 why + ". By hand" +
                     (reached || reasons.empty() ? ":\n" : ", on a machine that has a network:\n") +
-                    manual_steps(dataset_, options_.folder));
+                    manual_steps(what_is_missing(file), options_.folder));
+  }
+
+  /// The data set without the files that are here; `wanted` stays.
+  Dataset what_is_missing(const DatasetFile& wanted) const {
+    Dataset left = dataset_;
+    std::erase_if(left.files, [&](const DatasetFile& file) {
+      return !options_.force && file.name != wanted.name &&
+             lack(file, record_, Comparison::kSizes).empty();
+    });
+    return left;
   }
 
   std::vector<UnpackedFile> unpack_beside(const UnpackRule& rule, const fs::path& archive) const {
@@ -182,21 +213,8 @@ class Fetch {
 }  // namespace
 
 bool is_fetched(const Dataset& dataset, const fs::path& folder) {
-  const fs::path base = folder / dataset.name;
-  const auto there = [&](const fs::path& path, std::int64_t bytes) {
-    std::error_code ec;
-    return fs::file_size(base / path, ec) == static_cast<std::uintmax_t>(bytes);
-  };
   try {
-    const FetchRecord record(base);
-    return std::all_of(dataset.files.begin(), dataset.files.end(), [&](const DatasetFile& file) {
-      const auto* known = record.find(file.name);
-      if (!known || (file.sha256 && *file.sha256 != known->sha256)) return false;
-      if (known->unpacked_to.empty()) return there(known->name, known->bytes);
-      return std::all_of(known->unpacked.begin(), known->unpacked.end(), [&](const auto& member) {
-        return there(fs::path(known->unpacked_to) / member.path, member.bytes);
-      });
-    });
+    return is_whole(dataset, FetchRecord(folder / dataset.name), Comparison::kSizes);
   } catch (const Error&) {
     return false;
   }
@@ -204,20 +222,22 @@ bool is_fetched(const Dataset& dataset, const fs::path& folder) {
 
 std::vector<FetchedFile> fetch_dataset(const Dataset& dataset, const FetchOptions& options,
                                        const FetchHooks& hooks) {
-  std::error_code ec;
-  fs::create_directories(options.folder / dataset.name, ec);
-  if (ec) {
-    throw Error(ErrorKind::kResource, "cannot make " + (options.folder / dataset.name).string() +
-                                          ": " + ec.message() +
-                                          "; choose another folder with --data");
-  }
-  const FileLock lock(options.folder / (dataset.name + ".lock"), options.command, *options.clock);
-  if (lock.other()) {
-    throw Error(ErrorKind::kStore, "another process fetches " + dataset.name + " to " +
-                                       options.folder.string() + " (" + *lock.other() +
-                                       "); wait for it, or stop it");
-  }
   try {
+    if (!options.force) {
+      if (auto record = whole(dataset, options.folder)) return *std::move(record);
+    }
+    fs::create_directories(options.folder / dataset.name);
+    std::optional<FileLock> lock;
+    try {
+      lock.emplace(options.folder / (dataset.name + ".lock"), options.command, *options.clock);
+    } catch (const Error& error) {
+      throw Error(error.kind(), std::string(error.what()) + "; choose another folder with --data");
+    }
+    if (lock->other()) {
+      throw Error(ErrorKind::kStore, "another process fetches " + dataset.name + " to " +
+                                         options.folder.string() + " (" + *lock->other() +
+                                         "); wait for it, or stop it");
+    }
     return Fetch(dataset, options, hooks).run();
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorKind::kResource,

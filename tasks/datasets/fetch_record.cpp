@@ -40,11 +40,12 @@ json::value to_json(const FetchedFile& file) {
           {"unpacked", unpacked}};
 }
 
-std::string difference_of(const fs::path& path, std::int64_t bytes, const std::string& sha256) {
+std::string difference_of(const fs::path& path, std::int64_t bytes, const std::string& sha256,
+                          Comparison how) {
   std::error_code ec;
   if (!fs::is_regular_file(path, ec)) return path.string() + " is missing";
   if (fs::file_size(path, ec) != static_cast<std::uintmax_t>(bytes) ||
-      sha256_file(path) != sha256) {
+      (how == Comparison::kBytes && sha256_file(path) != sha256)) {
     return path.string() + " has changed";
   }
   return "";
@@ -87,13 +88,13 @@ void FetchRecord::put(FetchedFile file) {
   write_file_atomically(folder_ / kName, json::serialize(json::object{{"files", files}}) + "\n");
 }
 
-std::string FetchRecord::difference(const FetchedFile& file) const {
+std::string FetchRecord::difference(const FetchedFile& file, Comparison how) const {
   if (file.unpacked_to.empty()) {
-    return difference_of(folder_ / file.name, file.bytes, file.sha256);
+    return difference_of(folder_ / file.name, file.bytes, file.sha256, how);
   }
   for (const auto& member : file.unpacked) {
     auto found =
-        difference_of(folder_ / file.unpacked_to / member.path, member.bytes, member.sha256);
+        difference_of(folder_ / file.unpacked_to / member.path, member.bytes, member.sha256, how);
     if (!found.empty()) return found;
   }
   return "";

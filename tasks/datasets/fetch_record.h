@@ -27,6 +27,9 @@ struct FetchedFile {
   std::vector<UnpackedFile> unpacked;
 };
 
+/// How far what lies there is compared with its record.
+enum class Comparison { kSizes, kBytes };
+
 /// The record of one data set's folder.
 class FetchRecord {
  public:
@@ -42,8 +45,8 @@ class FetchRecord {
   /// Remembers a file, on disk too.
   void put(FetchedFile file);
 
-  /// Why what lies in the folder is not what was recorded; "" when it is, byte for byte.
-  std::string difference(const FetchedFile& file) const;
+  /// Why what lies in the folder is not what was recorded; "" when it is, as far as `how` looks.
+  std::string difference(const FetchedFile& file, Comparison how) const;
 
  private:
   std::filesystem::path folder_;

@@ -202,6 +202,24 @@ TEST_CASE("without a server the steps by hand are told, and a file put there is 
   CHECK(bytes_of(bench.folder() / "more/b.jsonl") == kLines);
 }
 
+TEST_CASE("the steps by hand are told whatever the reason, for what is not here",
+          "[tasks][integration]") {
+  Bench bench;
+  bench.dataset.files[1].urls = {bench.server.url("/nowhere")};
+  const auto message = bench.failure();
+  CHECK_THAT(message, Contains("answers 404") && Contains("By hand:\n") &&
+                          Contains("Put these files into " + bench.folder().string()) &&
+                          Contains("more.zip\n    from " + bench.server.url("/nowhere")));
+  CHECK(message.find(*bench.dataset.files[0].sha256) == std::string::npos);
+  // The answer of a server and the silence of another.
+  {
+    HttpServer gone;
+    bench.dataset.files[1].urls.push_back(gone.url("/x"));
+  }
+  CHECK_THAT(bench.failure(),
+             Contains("answers 404") && Contains("cannot be reached") && Contains("By hand:\n"));
+}
+
 TEST_CASE("a second address helps where the first fails", "[tasks][integration]") {
   Bench bench;
   bench.server.put("/other.jsonl", {"wrong\n"});
@@ -224,6 +242,34 @@ TEST_CASE("one process at a time fetches a data set", "[tasks][integration]") {
                                        Contains("pid " + std::to_string(getpid())));
   }
   CHECK(bench.run().size() == 2);
+}
+
+TEST_CASE("what is whole needs no lock, and so no folder that can be written",
+          "[tasks][integration]") {
+  Bench bench;
+  bench.run();
+  fs::create_directory(bench.options.folder / "set.lock");  // no file can be made there
+  CHECK(bench.run().size() == 2);
+  CHECK(bench.begun.empty());
+  // Of the same size: found by its bytes, then the lock is needed.
+  write_file_atomically(bench.folder() / "a.jsonl", "{\"n\": 1}\n{\"n\": 3}\n");
+  CHECK_THROWS_WITH(bench.run(), Contains("cannot lock") && Contains("--data"));
+  fs::remove(bench.options.folder / "set.lock");
+  CHECK(bench.run().size() == 2);
+  CHECK(bench.begun == std::vector<std::string>{"a.jsonl"});
+  CHECK(bytes_of(bench.folder() / "a.jsonl") == kLines);
+}
+
+TEST_CASE("what the catalogue unpacks elsewhere now is not there", "[tasks][integration]") {
+  Bench bench;
+  bench.run();
+  bench.dataset.files[1].unpack->to = "elsewhere";
+  CHECK_FALSE(is_fetched(bench.dataset, bench.options.folder));
+  bench.run();
+  CHECK(bench.begun == std::vector<std::string>{"more.zip"});
+  CHECK_THAT(bench.notes.front(), Contains("knows another version of it"));
+  CHECK(is_fetched(bench.dataset, bench.options.folder));
+  CHECK(bytes_of(bench.folder() / "elsewhere/b.jsonl") == kLines);
 }
 
 TEST_CASE("a damaged record is told, and removing it helps", "[tasks][integration]") {
@@ -281,6 +327,13 @@ TEST_CASE("files are looked for in the user's folder, then in the cache", "[task
   // The folder itself, where it has the data set's name; another's file of the same name is not it.
   CHECK(find_dataset_file(dataset, "a.jsonl", {scratch / "mine/set"}) == own);
   CHECK(find_dataset_file(dataset, "a.jsonl", {scratch / "mine/set/"}) == own);
+  // However its owner writes the name, and seen from inside.
+  const auto cloned = put("clone/SET/a.jsonl", kLines);
+  CHECK(find_dataset_file(dataset, "a.jsonl", {scratch / "clone/SET"}) == cloned);
+  CHECK(find_dataset_file(dataset, "a.jsonl", {scratch / "clone/SET/."}) == cloned);
+  CHECK_THROWS_WITH(dataset_file(dataset, "b.jsonl", {scratch / "clone/SET"}),
+                    Contains("looked in " + (scratch / "clone/SET/set").string() + ", " +
+                             (scratch / "clone/SET").string() + ". "));
   put("other/a.jsonl", kLines);
   CHECK_FALSE(find_dataset_file(dataset, "a.jsonl", {scratch / "other"}));
 }
