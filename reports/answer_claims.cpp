@@ -176,8 +176,12 @@ void adjust(std::vector<TaskClaimOutcome>& outcomes) {
 
 }  // namespace
 
+std::string TaskClaims::policy_label(const AnswerColumn& column) const {
+  return label(column.policy) + (column.build.empty() ? "" : " (build " + column.build + ")");
+}
+
 std::string TaskClaims::label(const AnswerColumn& column) const {
-  return label(column.policy) + (column.budget ? " " + with_thousands(*column.budget) : "");
+  return policy_label(column) + (column.budget ? " " + with_thousands(*column.budget) : "");
 }
 
 std::string TaskClaims::note_on(std::string_view of_benchmark) const {

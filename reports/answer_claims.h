@@ -46,7 +46,9 @@ struct TaskClaims {
   /// Why nothing published stands beside a benchmark's scores: benchmark, note.
   std::vector<std::pair<std::string, std::string>> elsewhere;
 
-  std::string label(std::string_view spec) const { return policy_label(policies, spec); }
+  std::string label(std::string_view spec) const { return reports::policy_label(policies, spec); }
+  /// "TOVA"; of one of several builds of a plug-in "mine (build 1a2b3c4d)".
+  std::string policy_label(const AnswerColumn& column) const;
   /// "TOVA 256"; "Full cache".
   std::string label(const AnswerColumn& column) const;
   /// The note on a benchmark; "" where there is none.

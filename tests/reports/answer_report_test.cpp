@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <sstream>
 
@@ -158,7 +159,7 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       while (panel.tasks.at(task).name != row[0].as_string()) ++task;
       return std::pair(task, *panel.column({std::string(row[policy].as_string()), budget}));
     };
-    const auto scores = store.query(scores_sql(selection, panel));
+    const auto scores = store.query(scores_sql(panel));
     CHECK(scores.rows.size() == panel.cells.size());
     for (const auto& row : scores.rows) {
       const auto [task, column] = place_of(row, 1);
@@ -166,7 +167,7 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       CHECK(row[5].as_double() == Approx(points.value).epsilon(1e-12));
       CHECK(row[7].as_int64() == static_cast<std::int64_t>(points.clusters));
     }
-    const auto differences = store.query(score_differences_sql(selection, panel));
+    const auto differences = store.query(score_differences_sql(panel));
     CHECK(differences.rows.size() == panel.cells.size() - panel.tasks.size());
     for (const auto& row : differences.rows) {
       const auto [task, column] = place_of(row, 1);
@@ -175,8 +176,55 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       CHECK(row[3].as_double() == Approx(found->delta.value).margin(1e-10));
       CHECK(row[4].as_int64() == static_cast<std::int64_t>(found->delta.n));
     }
-    CHECK_FALSE(store.query(length_scores_sql(selection, panel)).rows.empty());
-    CHECK(store.query(answers_sql(selection, panel)).rows.size() == 5 * panel.cells.size());
+    CHECK_FALSE(store.query(length_scores_sql(panel)).rows.empty());
+    CHECK(store.query(answers_sql(panel)).rows.size() == 5 * panel.cells.size());
+  }
+}
+
+TEST_CASE("a query keeps to the cells of its part", "[reports][integration]") {
+  // Beside the small grid: other numbers of keys and values, another engine, another schedule with
+  // a full cache of its own, another version of a task. Each scores otherwise.
+  const test::TempDir dir;
+  auto store = test::make_store(dir / "lethe.db");
+  const auto add = [&](double less, const std::function<void(AnswerGrid&)>& change) {
+    AnswerGrid grid = small_grid();
+    grid.answering = [less, answering = grid.answering](
+                         const AnswerTaskSpec& task, const std::string& policy,
+                         std::optional<std::int64_t> budget, std::size_t record) {
+      AnswerSpec answer = answering(task, policy, budget, record);
+      *answer.score -= budget ? less : less / 2;
+      return answer;
+    };
+    change(grid);
+    test::add_answers(store, grid);
+  };
+  add(0, [](AnswerGrid&) {});
+  add(0.02, [](AnswerGrid& grid) { grid.kv_dtype = "int8"; });
+  add(0.04, [](AnswerGrid& grid) { grid.engine_version = 2; });
+  add(0.06, [](AnswerGrid& grid) { grid.schedule = "exact"; });
+  add(0.08, [](AnswerGrid& grid) {
+    grid.tasks = {grid.tasks[0]};
+    grid.tasks[0].version = 2;
+  });
+  const Selection selection{.suite = "longbench-mini", .cell_keys = {}};
+  const auto panels = read_answer_panels(store, selection);
+  REQUIRE(panels.size() == 4);
+  for (const AnswerPanel& panel : panels) {
+    CAPTURE(panel_name(panel));
+    const auto scores = store.query(scores_sql(panel));
+    CHECK(scores.rows.size() == panel.cells.size());
+    std::vector<double> expected;
+    for (const ScoreDifference& row : task_differences(panel)) expected.push_back(row.delta.value);
+    std::vector<double> found;
+    for (const auto& row : store.query(score_differences_sql(panel)).rows) {
+      found.push_back(row[3].as_double());
+    }
+    std::sort(expected.begin(), expected.end());
+    std::sort(found.begin(), found.end());
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CHECK(found[i] == Approx(expected[i]).margin(1e-10));
+    }
   }
 }
 
@@ -350,6 +398,50 @@ TEST_CASE("two versions of a task stand beside each other without a mean", "[rep
   // Nor in the headline, nor a difference over all tasks.
   CHECK_THAT(report.summary(), !Contains("mean of"));
   CHECK_FALSE(report.has("differences.csv"));
+  CHECK_THAT(report.summary(), Contains("a task stands here in several versions: no mean"));
+  CHECK_THAT(report.file("normalised.csv"), Contains("All tasks mean of the ratios,,–,–"));
+  const boost::regex named("\\nc \\(cells like [0-9a-f]{8}\\),");
+  for (const char* name : {"task-differences.csv", "inputs.csv"}) {
+    CAPTURE(name);
+    CHECK(boost::regex_search(report.file(name), named));
+  }
+}
+
+TEST_CASE("builds of one plug-in stand beside each other", "[reports][unit]") {
+  const auto build = [](const std::string& hash, double loss) {
+    AnswerGrid grid = small_grid();
+    grid.plugin_sha256 = hash;
+    grid.policies = {"mine"};
+    grid.answering = [loss](const AnswerTaskSpec&, const std::string&,
+                            std::optional<std::int64_t> budget, std::size_t record) {
+      AnswerSpec answer;
+      answer.score = 0.5 - (budget ? loss : 0) + (record % 2 ? 0.1 : -0.1);
+      return answer;
+    };
+    return grid;
+  };
+  const std::string first = "11111111" + std::string(56, '0');
+  const std::string second = "22222222" + std::string(56, '0');
+  const Written both = write(
+      [&](store::RunStore& store) {
+        test::add_answers(store, build(first, 0.1));
+        AnswerGrid other = build(second, 0.3);
+        other.with_full = false;
+        test::add_answers(store, other);
+      },
+      {});
+  const std::string scores = both.file("scores.csv");
+  CHECK_THAT(scores, Contains("mine (build 11111111) 256,mine (build 11111111) 512,"
+                              "mine (build 22222222) 256,mine (build 22222222) 512\n"));
+  CHECK_THAT(scores, Contains("\"40.00 ") && Contains("\"20.00 "));
+  CHECK_THAT(both.file("differences.csv"), Contains("mine (build 22222222) (mine),512,-30.00"));
+  CHECK_THAT(both.summary(), Contains("mine (build 11111111) -10.00 (256), -10.00 (512); "
+                                      "mine (build 22222222) -30.00 (256), -30.00 (512)"));
+  CHECK_THAT(both.file("scores.svg"), Contains("build 11111111") && Contains("build 22222222"));
+  // One build needs no name.
+  const Written one =
+      write([&](store::RunStore& store) { test::add_answers(store, build(first, 0.1)); });
+  CHECK_THAT(one.file("scores.csv"), Contains("Task,n,Full cache,mine 256,mine 512\n"));
 }
 
 TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][unit]") {
