@@ -25,9 +25,8 @@ std::vector<std::string> blocks(const std::string& page, const std::string& lang
 // Minutes long, or the launcher's own: other tests, and CI itself, run those. Or for a GPU or a
 // network, which CI has not.
 bool left_out(const std::string& line) {
-  for (const auto* part :
-       {"reproduce quick", "report/quick", "./lethe test", "./lethe setup", "--device cuda",
-        "./lethe doctor", "bench exact", "bench generate",
+  for (const auto* part : {"reproduce quick", "report/quick", "./lethe test", "./lethe setup",
+                           "--device cuda", "./lethe doctor", "bench exact", "bench generate",
                            "reproduce longbench-mini", "reproduce tova-tasks", "fetch squality"}) {
     if (line.find(part) != std::string::npos) return true;
   }
