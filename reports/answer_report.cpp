@@ -190,15 +190,24 @@ class Writer {
 
   void add_answers(Document& document) const {
     document.blocks.push_back(Heading{2, "The answers themselves"});
+    const bool csv = files_.wants("csv");
+    const bool page = files_.wants("html");
+    std::string where = ".";
+    if (page && csv) {
+      where = ": `answers.html` has the first ones side by side, `answers.csv` all of them.";
+    } else if (page || csv) {
+      where = page ? ": `answers.html` has the first ones side by side."
+                   : ": `answers.csv` has all of them.";
+    }
     document.blocks.push_back(
         Paragraph{"A score says little before somebody has read answers: what was read, what was "
-                  "cut and where, what was written and what of it was scored."});
-    const std::string page =
+                  "cut and where, what was written and what of it was scored" +
+                  where});
+    const std::string links =
         "<p><a href=\"answers.html\">Answers side by side</a>" +
-        std::string(files_.wants("csv") ? " · <a href=\"answers.csv\">answers.csv</a>, all of them"
-                                        : "") +
+        std::string(csv ? " · <a href=\"answers.csv\">answers.csv</a>, all of them" : "") +
         "</p>\n";
-    document.blocks.push_back(Html{page});
+    document.blocks.push_back(Html{links});
   }
 
   std::string name_of(const AnswerPanel& panel) const {

@@ -182,6 +182,13 @@ std::vector<std::size_t> all_tasks(const AnswerPanel& panel) {
   return tasks;
 }
 
+/// Tokens of an answer, at most, over all tasks.
+std::int64_t longest_answer(const AnswerPanel& panel) {
+  std::int64_t most = 0;
+  for (const AnswerTaskInfo& task : panel.tasks) most = std::max(most, task.max_new);
+  return most;
+}
+
 /// Title and metric of a task, with its group where no row of its own names it.
 TableCell task_cell(const AnswerPanel& panel, std::size_t task, bool with_group) {
   const AnswerTaskInfo& info = panel.tasks[task];
@@ -204,13 +211,18 @@ Table score_table(const AnswerPanel& panel, const TaskClaims& claims) {
   table.note(
       "Columns are policies by cache budget: tokens kept per layer. Scores are those of the "
       "benchmark's own program, times 100, rounded as it does; below them 95 % intervals over "
-      "documents (Student's t), not cut at 0 and 100. n: samples.");
+      "documents (Student's t below " +
+      std::to_string(kManyClusters) +
+      " documents, normal from there), not cut at 0 and 100. n: samples.");
   const bool input_cut =
       std::any_of(panel.columns.begin(), panel.columns.end(),
                   [](const AnswerColumn& column) { return column.policy == "truncate"; });
   if (input_cut) {
-    table.note(claims.label("truncate") +
-               ": the input was cut to so many tokens, prompt included, and all of it kept.");
+    table.note(
+        claims.label("truncate") +
+        ": the input was cut to so many tokens, prompt included, and all of it kept; up to " +
+        counted(static_cast<std::size_t>(longest_answer(panel)), "token") +
+        " of the answer come on top.");
   }
   const auto at = [&](std::size_t column) {
     return [&panel, column](std::size_t task) { return points_at(panel, task, column); };

@@ -259,7 +259,7 @@ Table task_checks_table(std::span<const TaskClaimOutcome> outcomes) {
                    {"Documents", Align::kRight}};
   table.note(
       "A verdict follows the measured value and the claim's own bound; p says whether the sample "
-      "could have told the difference from none.");
+      "can tell the difference from none, not from that bound.");
   for (const TaskClaimOutcome& outcome : outcomes) {
     const std::size_t note = table.note("`" + outcome.claim.id + "`: " + outcome.claim.source +
                                         ". Tolerance: " + outcome.claim.tolerance_reason + ".");

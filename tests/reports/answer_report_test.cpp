@@ -2,11 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <memory>
-#include <sstream>
 
-#include <boost/property_tree/ptree.hpp>
-#include <boost/property_tree/xml_parser.hpp>
 #include <boost/regex.hpp>
 
 #include "harness/base/text.h"
@@ -14,7 +10,7 @@
 #include "reports/answer_report.h"
 #include "reports/answer_tables.h"
 #include "reports/report_registry.h"
-#include "tests/reports/answer_fixture.h"
+#include "tests/reports/answer_writing.h"
 #include "tests/reports/report_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -27,63 +23,6 @@ using test::AnswerSpec;
 using test::AnswerTaskSpec;
 
 namespace {
-
-std::string text_of(const std::filesystem::path& path) {
-  return read_file(path, ErrorKind::kData);
-}
-
-struct Written {
-  std::unique_ptr<test::TempDir> folder = std::make_unique<test::TempDir>();
-  ReportResult result;
-  std::filesystem::path path(const std::string& name) const { return *folder / name; }
-  std::string file(const std::string& name) const { return text_of(path("out/" + name)); }
-  bool has(const std::string& name) const { return std::filesystem::exists(path("out/" + name)); }
-  std::string summary() const {
-    std::string all;
-    for (const std::string& line : result.summary) all += line + "\n";
-    return all;
-  }
-};
-
-/// Report on a database that `fill` makes, of the suite "longbench-mini".
-template <typename Fill>
-Written write(Fill fill, std::vector<std::string> formats = {"md", "csv"}) {
-  Written written;
-  auto store = test::make_store(written.path("lethe.db"));
-  fill(store);
-  ReportRequest request = test::request_for(written.path("out"));
-  request.suite = "longbench-mini";
-  request.formats = std::move(formats);
-  written.result = write_answer_report(store, request, test::FixedClock());
-  return written;
-}
-
-AnswerTaskSpec task_of(const std::string& name, const std::string& group, std::size_t records) {
-  return {.name = "longbench-" + name,
-          .title = name,
-          .group = group,
-          .records = test::plain_records(records)};
-}
-
-/// Three tasks of two groups, four records of two documents each. Scores: the full cache 0.5, 0.4,
-/// 0.8 for the three; less a tenth at 512, a fifth at 256; every other record 0.1 more or less.
-AnswerGrid small_grid() {
-  AnswerGrid grid;
-  grid.policies = {"tova"};
-  grid.tasks = {task_of("a", "First", 4), task_of("b", "First", 4), task_of("c", "Second", 4)};
-  grid.answering = [](const AnswerTaskSpec& task, const std::string&,
-                      std::optional<std::int64_t> budget, std::size_t record) {
-    const double base = task.title == "a" ? 0.5 : task.title == "b" ? 0.4 : 0.8;
-    const double loss = !budget ? 0 : *budget == 512 ? 0.1 : 0.2;
-    return AnswerSpec{.text = "Lethe.",
-                      .answer = "Lethe.",
-                      .score = base - loss + (record % 2 ? 0.1 : -0.1),
-                      .scores = {},
-                      .stop = record == 0 ? "length" : "end",
-                      .raises = ""};
-  };
-  return grid;
-}
 
 /// Leaves one cell out, as a grid does that excludes it.
 void add_without(store::RunStore& store, AnswerGrid grid, const std::string& left_out) {
@@ -117,8 +56,8 @@ TEST_CASE("trial reports for a browser", "[.trial]") {
 }
 
 TEST_CASE("scores, means and differences of a small grid", "[reports][unit]") {
-  const Written report =
-      write([](store::RunStore& store) { test::add_answers(store, small_grid()); });
+  const test::WrittenAnswers report = test::write_answers(
+      [](store::RunStore& store) { test::add_answers(store, test::small_answer_grid()); });
   const std::string scores = report.file("scores.csv");
   // Groups: (50 + 40) / 2 and 80; over groups 62.5, over tasks 56.67.
   CHECK_THAT(scores, Contains("\nFirst mean of 2 tasks,,\"45.00 "));
@@ -187,7 +126,7 @@ TEST_CASE("a query keeps to the cells of its part", "[reports][integration]") {
   const test::TempDir dir;
   auto store = test::make_store(dir / "lethe.db");
   const auto add = [&](double less, const std::function<void(AnswerGrid&)>& change) {
-    AnswerGrid grid = small_grid();
+    AnswerGrid grid = test::small_answer_grid();
     grid.answering = [less, answering = grid.answering](
                          const AnswerTaskSpec& task, const std::string& policy,
                          std::optional<std::int64_t> budget, std::size_t record) {
@@ -231,7 +170,7 @@ TEST_CASE("a query keeps to the cells of its part", "[reports][integration]") {
 TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
   const test::TempDir dir;
   auto store = test::make_store(dir / "lethe.db");
-  test::add_answers(store, small_grid());
+  test::add_answers(store, test::small_answer_grid());
   test::add_answers(store, test::tova_trial(5));
   const auto saved = [&](const std::string& name) {
     return store.query(read_text_file(test::source_dir() / "data/queries" / (name + ".sql")));
@@ -264,7 +203,7 @@ TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
 
 TEST_CASE("a database without answers says so", "[reports][unit]") {
   for (const bool with_perplexity : {false, true}) {
-    const Written report = write(
+    const test::WrittenAnswers report = test::write_answers(
         [&](store::RunStore& store) {
           test::Grid grid;
           grid.suite = "longbench-mini";
@@ -279,10 +218,10 @@ TEST_CASE("a database without answers says so", "[reports][unit]") {
 }
 
 TEST_CASE("one sample has a score and no interval", "[reports][unit]") {
-  const Written report = write(
+  const test::WrittenAnswers report = test::write_answers(
       [](store::RunStore& store) {
-        AnswerGrid grid = small_grid();
-        grid.tasks = {task_of("a", "First", 1)};
+        AnswerGrid grid = test::small_answer_grid();
+        grid.tasks = {test::answer_task("a", "First", 1)};
         test::add_answers(store, grid);
       },
       {});
@@ -296,14 +235,14 @@ TEST_CASE("one sample has a score and no interval", "[reports][unit]") {
 }
 
 TEST_CASE("failed, missing and unfinished cells are seen and leave no mean", "[reports][unit]") {
-  const AnswerGrid grid = small_grid();
-  const Written report = write([&](store::RunStore& store) {
+  const AnswerGrid grid = test::small_answer_grid();
+  const test::WrittenAnswers report = test::write_answers([&](store::RunStore& store) {
     add_without(store, grid, "c");
     store.set_cell_status(test::answer_cell_key(grid, grid.tasks[0], "tova", 512),
                           store::CellStatus::kOom, "no memory left");
     // A cell that wants more samples than there are.
     AnswerGrid more = grid;
-    more.tasks = {task_of("d", "Second", 2)};
+    more.tasks = {test::answer_task("d", "Second", 2)};
     more.budgets = {};
     AnswerGrid wanted = more;
     wanted.tasks[0].records = test::plain_records(6);
@@ -337,20 +276,20 @@ TEST_CASE("failed, missing and unfinished cells are seen and leave no mean", "[r
 }
 
 TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports][unit]") {
-  const Written report = write(
+  const test::WrittenAnswers report = test::write_answers(
       [](store::RunStore& store) {
-        test::add_answers(store, small_grid());
-        AnswerGrid other = small_grid();
+        test::add_answers(store, test::small_answer_grid());
+        AnswerGrid other = test::small_answer_grid();
         other.model = "another";
         test::add_answers(store, other);
-        AnswerGrid shorter = small_grid();
+        AnswerGrid shorter = test::small_answer_grid();
         shorter.length = 1024;
         test::add_answers(store, shorter);
-        AnswerGrid exact = small_grid();
+        AnswerGrid exact = test::small_answer_grid();
         exact.schedule = "exact";
         exact.with_full = false;
         test::add_answers(store, exact);
-        AnswerGrid benchmark = small_grid();
+        AnswerGrid benchmark = test::small_answer_grid();
         benchmark.benchmark = "LongBench-E";
         test::add_answers(store, benchmark);
       },
@@ -370,8 +309,8 @@ TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports
 }
 
 TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.benchmark = "";
     for (auto& task : grid.tasks) task.group = "";
     test::add_answers(store, grid);
@@ -384,9 +323,9 @@ TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") 
 }
 
 TEST_CASE("two versions of a task stand beside each other without a mean", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    test::add_answers(store, small_grid());
-    AnswerGrid again = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    test::add_answers(store, test::small_answer_grid());
+    AnswerGrid again = test::small_answer_grid();
     again.tasks = {again.tasks[2]};
     again.tasks[0].version = 2;
     test::add_answers(store, again);
@@ -409,7 +348,7 @@ TEST_CASE("two versions of a task stand beside each other without a mean", "[rep
 
 TEST_CASE("builds of one plug-in stand beside each other", "[reports][unit]") {
   const auto build = [](const std::string& hash, double loss) {
-    AnswerGrid grid = small_grid();
+    AnswerGrid grid = test::small_answer_grid();
     grid.plugin_sha256 = hash;
     grid.policies = {"mine"};
     grid.answering = [loss](const AnswerTaskSpec&, const std::string&,
@@ -422,7 +361,7 @@ TEST_CASE("builds of one plug-in stand beside each other", "[reports][unit]") {
   };
   const std::string first = "11111111" + std::string(56, '0');
   const std::string second = "22222222" + std::string(56, '0');
-  const Written both = write(
+  const test::WrittenAnswers both = test::write_answers(
       [&](store::RunStore& store) {
         test::add_answers(store, build(first, 0.1));
         AnswerGrid other = build(second, 0.3);
@@ -439,14 +378,14 @@ TEST_CASE("builds of one plug-in stand beside each other", "[reports][unit]") {
                                       "mine (build 22222222) -30.00 (256), -30.00 (512)"));
   CHECK_THAT(both.file("scores.svg"), Contains("build 11111111") && Contains("build 22222222"));
   // One build needs no name.
-  const Written one =
-      write([&](store::RunStore& store) { test::add_answers(store, build(first, 0.1)); });
+  const test::WrittenAnswers one = test::write_answers(
+      [&](store::RunStore& store) { test::add_answers(store, build(first, 0.1)); });
   CHECK_THAT(one.file("scores.csv"), Contains("Task,n,Full cache,mine 256,mine 512\n"));
 }
 
 TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.tasks[0].sanity = std::pair(0.0, 0.45);
     grid.tasks[1].metric = "rouge_score";
     grid.answering = [](const AnswerTaskSpec& task, const std::string&, std::optional<std::int64_t>,
@@ -478,10 +417,10 @@ TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][u
 }
 
 TEST_CASE("a policy that beats the full cache beyond chance is doubted", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.budgets = {256};
-    grid.tasks = {task_of("a", "First", 40)};
+    grid.tasks = {test::answer_task("a", "First", 40)};
     grid.answering = [](const AnswerTaskSpec&, const std::string&,
                         std::optional<std::int64_t> budget, std::size_t record) {
       AnswerSpec answer;
@@ -493,103 +432,11 @@ TEST_CASE("a policy that beats the full cache beyond chance is doubted", "[repor
   CHECK_THAT(report.file("report.md"), Contains("look at the answers before believing it"));
 }
 
-TEST_CASE("the paper's claims on its tasks have verdicts", "[reports][unit]") {
-  // TOVA loses 0.5 points at 256 and 512, nothing at 1,024; Window+4 and the input cut lose 8.
-  AnswerGrid grid = test::tova_trial(6);
-  grid.suite = "longbench-mini";
-  grid.answering = [](const AnswerTaskSpec& task, const std::string& policy,
-                      std::optional<std::int64_t> budget, std::size_t record) {
-    const double loss = !budget || *budget == 1024 ? 0 : policy == "tova" ? 0.005 : 0.08;
-    AnswerSpec answer;
-    answer.score = 0.3 - loss + (record % 2 ? 0.01 : -0.01);
-    if (task.aggregate != "mean") {
-      answer.scores = {
-          {"rouge1", *answer.score}, {"rouge2", *answer.score}, {"rougeL", *answer.score}};
-    }
-    return answer;
-  };
-  const Written report = write([&](store::RunStore& store) { test::add_answers(store, grid); });
-  const std::string all = report.summary();
-  CHECK_THAT(all, Contains("\nreproduced: SQuALITY: TOVA is at least as good as Window+4 at every "
-                           "size (holds in 3 of 3 checks)"));
-  CHECK_THAT(all,
-             Contains("reproduced: SQuALITY: TOVA is within one point of the full cache with an "
-                      "eighth of the length (said of LLaMA-2-chat) (TOVA − Full cache = -0.50 "
-                      "points over 2 documents, claimed ≥ -1.00)"));
-  CHECK_THAT(all, Contains("\nreproduced: QASPER: at some size TOVA is more than five points above "
-                           "Window+4 (holds in 2 of 3 checks; not at 1,024)"));
-  CHECK_THAT(all, Contains("\nnot reproduced: QASPER: a quarter of the length is not enough"));
-  CHECK_THAT(report.file("claims.csv"), Contains("qasper-needs-half"));
-  CHECK_THAT(report.file("report.md"), Contains("Baseline: the input was cut to so many tokens"));
-  CHECK_FALSE(report.result.invariant_violated);
-
-  AnswerGrid exact = grid;
-  exact.schedule = "exact";
-  exact.policies = {"tova"};
-  const Written other = write([&](store::RunStore& store) { test::add_answers(store, exact); });
-  CHECK_THAT(other.summary(), Contains("not comparable: SQuALITY: TOVA is at least as good as "
-                                       "Window+4 at every size (schedule exact, the paper's is "
-                                       "post-prompt)"));
-  exact.schedule = "post-prompt";
-  const Written alone = write([&](store::RunStore& store) { test::add_answers(store, exact); });
-  CHECK_THAT(alone.summary(),
-             Contains("not comparable: QASPER: TOVA is at least as good as Window+4 "
-                      "at every size (no cell of Window+4 256)"));
-}
-
-TEST_CASE("the pages are well-formed and show whatever a model writes", "[reports][integration]") {
-  const Written report =
-      write([](store::RunStore& store) { test::add_answers(store, test::longbench_trial(6)); },
-            {"html", "csv"});
-  for (const char* name : {"index.html", "answers.html"}) {
-    CAPTURE(name);
-    const std::string page = report.file(name);
-    boost::property_tree::ptree tree;
-    std::istringstream stream(page);
-    REQUIRE_NOTHROW(boost::property_tree::read_xml(stream, tree));
-    CHECK_FALSE(boost::regex_search(page, boost::regex("(src|href)=[\"'](https?:|//)")));
-    CHECK(page.find("<script") == std::string::npos);
-    std::vector<std::string> ids;
-    const boost::regex id("\\sid=[\"']([^\"']+)[\"']");
-    for (boost::sregex_iterator at(page.begin(), page.end(), id), end; at != end; ++at) {
-      ids.push_back((*at)[1]);
-    }
-    std::sort(ids.begin(), ids.end());
-    CHECK(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
-  }
-  const std::string answers = report.file("answers.html");
-  CHECK_THAT(
-      answers,
-      Contains("&lt;b&gt;&quot;May 19, 1669&quot;&lt;/b&gt; &amp; nothing else, `as given`"));
-  CHECK_THAT(answers, Contains("First line⏎ second line␉with a tab and ␁ a control"));
-  CHECK_THAT(answers, Contains("根据文章"));
-  CHECK_THAT(answers, Contains("title=\""));
-  // The whole text stands in the CSV file, line breaks included.
-  CHECK_THAT(report.file("answers.csv"), Contains("First line\nsecond line\twith a tab"));
-}
-
-TEST_CASE("the page of answers stays small", "[reports][integration]") {
-  const Written report = write(
-      [](store::RunStore& store) {
-        AnswerGrid grid = test::longbench_trial(0);
-        grid.policies = {"tova"};
-        grid.budgets = {256};
-        grid.tasks = {grid.tasks[8], grid.tasks[0]};
-        for (auto& task : grid.tasks) task.records = test::plain_records(1000);
-        test::add_answers(store, grid);
-      },
-      {"html", "csv"});
-  CHECK(report.file("answers.html").size() < 1'500'000);
-  CHECK_THAT(report.file("answers.html"),
-             Contains("4,000 answers, of which the first 200 samples"));
-  CHECK(report.file("answers.csv").size() > 2'000'000);
-}
-
 TEST_CASE("outputs of another form are refused by name", "[reports][unit]") {
   const auto fill = [](const std::string& output) {
     return [output](store::RunStore& store) {
-      AnswerGrid grid = small_grid();
-      grid.tasks = {task_of("a", "First", 1)};
+      AnswerGrid grid = test::small_answer_grid();
+      grid.tasks = {test::answer_task("a", "First", 1)};
       AnswerGrid bare = grid;
       bare.tasks[0].records = {};
       test::add_answers(store, bare);
@@ -604,20 +451,11 @@ TEST_CASE("outputs of another form are refused by name", "[reports][unit]") {
       store.add_samples(std::span(&row, 1));
     };
   };
-  CHECK_THROWS_WITH(write(fill("no JSON")), Contains("sample r00 of task longbench-a: output") &&
-                                                Contains("expected JSON"));
-  CHECK_THROWS_WITH(write(fill(R"({"stop":"end"})")), Contains("scores"));
-  CHECK_THROWS_WITH(write(fill(R"({"scores":{}})")), Contains("stop"));
-}
-
-TEST_CASE("the nearest reference and what is shown of a text", "[reports][unit]") {
-  const std::vector<std::string> references{"unanswerable", "Jean Paul Getty", "三百七十万"};
-  CHECK(nearest_reference("It was jean paul getty.", references) == references[1]);
-  CHECK(nearest_reference("约为三百七十万人", references) == references[2]);
-  CHECK(nearest_reference("", references) == references[0]);
-  CHECK(visible_text("数字", 1) == "数…");
-  CHECK(visible_text("a\nb\x7F\x02", 9) == "a⏎ b␡␂");
-  CHECK(visible_text("abc", 3) == "abc");
+  CHECK_THROWS_WITH(
+      test::write_answers(fill("no JSON")),
+      Contains("sample r00 of task longbench-a: output") && Contains("expected JSON"));
+  CHECK_THROWS_WITH(test::write_answers(fill(R"({"stop":"end"})")), Contains("scores"));
+  CHECK_THROWS_WITH(test::write_answers(fill(R"({"scores":{}})")), Contains("stop"));
 }
 
 TEST_CASE("the answer report is found by name", "[reports][unit]") {
