@@ -229,6 +229,7 @@ void add_answers(store::RunStore& store, const AnswerGrid& grid) {
       row.record.cluster = record.cluster;
       row.record.tokens_in = std::min(record.tokens, limit);
       row.record.tokens_cut = std::max<std::int64_t>(0, record.tokens - limit);
+      row.record.tokens_seen = row.record.tokens_in + 5;
       row.record.bos_count = 1;
       row.record.score = answer.score;
       row.record.output = output_of(task, record, answer, row.record.tokens_cut, limit);

@@ -195,6 +195,12 @@ TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
   });
   REQUIRE(row != scores.rows.end());
   CHECK((*row)[column(scores, "score")].as_double() == Approx(expected).margin(0.005));
+  // Five tokens were read and, in the one of four that did not end by itself, a last one was not.
+  const auto lengths = saved("generated-length");
+  CHECK(lengths.rows.size() == 9 + 20);
+  CHECK(lengths.rows[0][column(lengths, "task")] == "longbench-a");
+  CHECK(lengths.rows[0][column(lengths, "mean_tokens")] == 5.3);
+  CHECK(lengths.rows[0][column(lengths, "ended_by_itself")] == 0.75);
   const auto answers = saved("answers");
   CHECK(answers.rows.size() == 9 * 4 + 20 * 5);
   CHECK(answers.rows[0][column(answers, "answer")] == "Lethe.");
