@@ -101,7 +101,7 @@ TableCell cut_cell(const AnswerText& answer) {
 Table answers_table(const store::RunStore& store, const AnswerPanel& panel, std::size_t task,
                     const TaskClaims& claims, std::size_t samples) {
   Table table;
-  table.caption = panel.tasks[task].title + " (" + panel.tasks[task].metric + ")";
+  table.caption = panel.title(task) + " (" + panel.tasks[task].metric + ")";
   table.header_columns = 2;
   table.columns = {{"Sample"},
                    {"Policy"},
@@ -243,8 +243,8 @@ std::string answers_csv(const store::RunStore& store, std::span<const AnswerPane
   return csv;
 }
 
-Document answers_document(const store::RunStore& store, const Selection& selection,
-                          std::span<const AnswerPanel> panels, const TaskClaims& claims, bool csv) {
+Document answers_document(const store::RunStore& store, std::span<const AnswerPanel> panels,
+                          const TaskClaims& claims, bool csv) {
   std::size_t cells = 0;
   std::size_t most = 0;  // answers of a cell
   std::size_t answers = 0;
@@ -276,13 +276,12 @@ Document answers_document(const store::RunStore& store, const Selection& selecti
       Table table = answers_table(store, panel, task, claims, samples);
       if (table.rows.empty()) continue;
       std::string line = panel.tasks[task].group;
-      line += (line.empty() ? "" : ": ") + panel.tasks[task].title;
+      line += (line.empty() ? "" : ": ") + panel.title(task);
       document.blocks.push_back(
           TableBlock{"answers-" + std::to_string(i + 1) + "-" + std::to_string(task + 1),
                      std::move(table), std::move(line)});
     }
-    document.blocks.push_back(
-        folded_query("The query behind these answers", answers_sql(selection, panel)));
+    document.blocks.push_back(folded_query("The query behind these answers", answers_sql(panel)));
   }
   return document;
 }

@@ -22,8 +22,8 @@ std::string answers_csv(const store::RunStore& store, std::span<const AnswerPane
 /// Answers of the first samples of every task side by side, each task folded away; as many samples
 /// as kAnswersOnPage allows, at least one of each task. Texts are shortened, with control
 /// characters made visible. `csv`: whether answers.csv stands beside the page.
-Document answers_document(const store::RunStore& store, const Selection& selection,
-                          std::span<const AnswerPanel> panels, const TaskClaims& claims, bool csv);
+Document answers_document(const store::RunStore& store, std::span<const AnswerPanel> panels,
+                          const TaskClaims& claims, bool csv);
 
 /// The reference that shares most pairs of neighbouring characters with the answer (Dice); the
 /// first of equals. Metrics choose by their own rule: this is for the eye.

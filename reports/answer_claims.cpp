@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
+#include <span>
 
 #include "harness/base/json.h"
 #include "harness/base/names.h"
@@ -54,9 +56,10 @@ TaskClaim read_claim(const json::value& value, const std::string& where) {
   claim.b = reader.string("b");
   read_budgets(reader, claim);
   if (reader.has("at_least")) claim.at_least = reader.number("at_least");
-  if (reader.has("at_most")) claim.at_most = reader.number("at_most");
-  if (!claim.at_least && !claim.at_most) {
-    throw Error(ErrorKind::kData, where + ": expected at_least or at_most, found neither");
+  if (reader.has("above")) claim.above = reader.number("above");
+  if (reader.has("below")) claim.below = reader.number("below");
+  if (!claim.at_least && !claim.above && !claim.below) {
+    throw Error(ErrorKind::kData, where + ": expected at_least, above or below, found none");
   }
   reader.finish();
   return claim;
@@ -97,16 +100,13 @@ TaskClaimCheck check_at(const AnswerPanel& panel, const TaskClaims& claims, cons
   const auto documents = check.difference->delta.clusters;
   check.numbers = claims.label(claim.a) + " − " + claims.label(claim.b) + " = " +
                   signed_fixed(delta, 2) + " points over " + counted(documents, "document") +
-                  ", claimed";
-  if (claim.at_least) check.numbers += " ≥ " + fixed(*claim.at_least, 2);
-  if (claim.at_most) check.numbers += " ≤ " + fixed(*claim.at_most, 2);
+                  ", claimed " + claim.bounds();
   if (check.difference->partial) check.numbers += ", not all samples are there yet";
   if (documents < 2) {
     check.numbers += ": one document says nothing of others";
     return check;
   }
-  check.verdict = verdict_of((!claim.at_least || delta >= *claim.at_least) &&
-                             (!claim.at_most || delta <= *claim.at_most));
+  check.verdict = verdict_of(claim.holds(delta));
   return check;
 }
 
@@ -158,6 +158,24 @@ std::vector<TaskClaimCheck> checks_of(const AnswerPanel& panel, const TaskClaims
   return checks;
 }
 
+/// "6 documents", "2 to 6 documents": of each check.
+std::string documents_of(std::span<const TaskClaimCheck* const> made) {
+  const auto [least, most] =
+      std::minmax_element(made.begin(), made.end(), [](const auto* a, const auto* b) {
+        return a->difference->delta.clusters < b->difference->delta.clusters;
+      });
+  const std::size_t few = (*least)->difference->delta.clusters;
+  const std::size_t many = (*most)->difference->delta.clusters;
+  return (few == many ? "" : std::to_string(few) + " to ") + counted(many, "document");
+}
+
+/// "p = 0.031 against no difference": the verdict follows the claim's bound, p tests another thing.
+std::string p_of(std::span<const TaskClaimCheck* const> made) {
+  double least = 1;
+  for (const auto* check : made) least = std::min(least, check->difference->test.p_two_sided);
+  return (made.size() == 1 ? "p = " : "least p = ") + p_text(least) + " against no difference";
+}
+
 void adjust(std::vector<TaskClaimOutcome>& outcomes) {
   std::vector<ScoreDifference> rows;
   for (const auto& outcome : outcomes) {
@@ -176,8 +194,27 @@ void adjust(std::vector<TaskClaimOutcome>& outcomes) {
 
 }  // namespace
 
+bool TaskClaim::holds(double delta) const {
+  // Points are sums of rounded numbers: equal to the bound but for their last bits is equal.
+  constexpr double kRounding = 1e-9;
+  return (!at_least || delta >= *at_least - kRounding) && (!above || delta > *above + kRounding) &&
+         (!below || delta < *below - kRounding);
+}
+
+std::string TaskClaim::bounds() const {
+  std::vector<std::string> parts;
+  if (at_least) parts.push_back("≥ " + fixed(*at_least, 2));
+  if (above) parts.push_back("> " + fixed(*above, 2));
+  if (below) parts.push_back("< " + fixed(*below, 2));
+  return join(parts, " and ");
+}
+
+std::string TaskClaims::policy_label(const AnswerColumn& column) const {
+  return label(column.policy) + (column.build.empty() ? "" : " (build " + column.build + ")");
+}
+
 std::string TaskClaims::label(const AnswerColumn& column) const {
-  return label(column.policy) + (column.budget ? " " + with_thousands(*column.budget) : "");
+  return policy_label(column) + (column.budget ? " " + with_thousands(*column.budget) : "");
 }
 
 std::string TaskClaims::note_on(std::string_view of_benchmark) const {
@@ -231,20 +268,28 @@ Verdict TaskClaimOutcome::verdict() const {
 }
 
 std::string TaskClaimOutcome::summary() const {
-  if (checks.size() == 1) return checks.front().numbers;
   std::size_t held = 0;
-  std::size_t made = 0;
   std::vector<std::string> failed;
+  std::vector<const TaskClaimCheck*> made;
+  std::set<std::int64_t> sizes;
   for (const TaskClaimCheck& check : checks) {
-    made += check.verdict != Verdict::kNotComparable;
+    if (check.verdict == Verdict::kNotComparable) continue;
+    made.push_back(&check);
+    sizes.insert(*check.budget);
     held += check.verdict == Verdict::kReproduced;
     if (check.verdict == Verdict::kNotReproduced) failed.push_back(with_thousands(*check.budget));
   }
-  if (made == 0) return checks.front().numbers;
-  std::string text = "holds in " + std::to_string(held) + " of " + std::to_string(made) + " checks";
+  if (made.empty()) return checks.front().numbers;
+  const std::string of_sizes = counted(sizes.size(), "size") + ", ";
+  if (checks.size() == 1) {
+    return made.front()->numbers + "; " +
+           (claim.budgets == ClaimBudgets::kFraction ? "" : of_sizes) + p_of(made);
+  }
+  std::string text = "holds in " + std::to_string(held) + " of " + counted(made.size(), "check") +
+                     ": " + of_sizes + documents_of(made) + "; " + p_of(made);
   if (!failed.empty()) text += "; not at " + join(failed, ", ");
-  if (made < checks.size()) {
-    text += "; " + std::to_string(checks.size() - made) + " not comparable";
+  if (made.size() < checks.size()) {
+    text += "; " + std::to_string(checks.size() - made.size()) + " not comparable";
   }
   return text;
 }

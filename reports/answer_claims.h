@@ -22,7 +22,8 @@ enum class ClaimBudgets {
   kFraction  ///< it holds at one share of the length
 };
 
-/// Score of policy a minus that of b, in points, has a bound.
+/// Score of policy a minus that of b, in points, has a bound: one that belongs to the claim
+/// (at_least), or one that does not ("more than": above, below).
 struct TaskClaim {
   std::string id;
   std::vector<std::string> tasks;  ///< by name; each is checked by itself
@@ -34,7 +35,13 @@ struct TaskClaim {
   ClaimBudgets budgets = ClaimBudgets::kEvery;
   double fraction = 0;  ///< of the length
   std::optional<double> at_least;
-  std::optional<double> at_most;
+  std::optional<double> above;
+  std::optional<double> below;
+
+  /// Whether a difference is within the bounds, but for what rounding makes of it.
+  bool holds(double delta) const;
+  /// ">= -1.00", "> 5.00", "< -1.00" in the signs of print.
+  std::string bounds() const;
 };
 
 /// One file of schema lethe-task-claims-1.
@@ -46,7 +53,9 @@ struct TaskClaims {
   /// Why nothing published stands beside a benchmark's scores: benchmark, note.
   std::vector<std::pair<std::string, std::string>> elsewhere;
 
-  std::string label(std::string_view spec) const { return policy_label(policies, spec); }
+  std::string label(std::string_view spec) const { return reports::policy_label(policies, spec); }
+  /// "TOVA"; of one of several builds of a plug-in "mine (build 1a2b3c4d)".
+  std::string policy_label(const AnswerColumn& column) const;
   /// "TOVA 256"; "Full cache".
   std::string label(const AnswerColumn& column) const;
   /// The note on a benchmark; "" where there is none.
@@ -72,7 +81,8 @@ struct TaskClaimOutcome {
   /// Every claim: not reproduced when any check fails; kSome: when all fail. Not comparable when
   /// none could be made.
   Verdict verdict() const;
-  /// What stands behind the verdict in a few words.
+  /// What stands behind the verdict in a few words: checks, sizes, documents, and whether the
+  /// sample can tell the difference from none.
   std::string summary() const;
 };
 

@@ -168,6 +168,13 @@ bool AnswerPanel::has_twins() const {
   return false;
 }
 
+std::string AnswerPanel::title(std::size_t task) const {
+  if (!has_twin(task)) return tasks[task].title;
+  const auto own = std::find_if(cells.begin(), cells.end(),
+                                [&](const AnswerCell& cell) { return cell.task == task; });
+  return tasks[task].title + " (cells like " + own->key.substr(0, 8) + ")";
+}
+
 std::optional<Interval> Points::ends() const {
   if (!standard_error) return std::nullopt;
   constexpr double kUpper = 0.975;

@@ -62,9 +62,15 @@ struct AnswerSample {
 struct AnswerColumn {
   std::string policy;
   std::optional<std::int64_t> budget;
+  /// First digits of the hash of the plug-in that the policy comes from; "" unless the panel has
+  /// the policy in several builds.
+  std::string build = {};
 
   bool operator==(const AnswerColumn&) const = default;
   bool full() const { return policy == kFullPolicy; }
+  bool same_policy(const AnswerColumn& other) const {
+    return policy == other.policy && build == other.build;
+  }
 };
 
 struct AnswerCell {
@@ -102,6 +108,8 @@ struct AnswerPanel {
   /// Whether the task stands in the panel in several versions, which no mean may mix.
   bool has_twin(std::size_t task) const;
   bool has_twins() const;
+  /// The task's title; of one that has a twin, with the first digits of a cell's key.
+  std::string title(std::size_t task) const;
 };
 
 /// A mean in points (100 is perfect) and how far it can be trusted.

@@ -45,12 +45,13 @@ PlotPoint point_of(double x, const Points& points) {
   return point;
 }
 
-/// Policies that take a budget, in the panel's order: the same one looks the same in every plot.
-std::vector<std::string> policies_of(const AnswerPanel& panel) {
-  std::vector<std::string> policies;
+/// First columns of the policies that take a budget, in the panel's order: the same one looks the
+/// same in every plot.
+std::vector<AnswerColumn> policies_of(const AnswerPanel& panel) {
+  std::vector<AnswerColumn> policies;
   for (const AnswerColumn& column : panel.columns) {
     if (!column.budget) continue;
-    if (policies.empty() || policies.back() != column.policy) policies.push_back(column.policy);
+    if (policies.empty() || !policies.back().same_policy(column)) policies.push_back(column);
   }
   return policies;
 }
@@ -65,9 +66,9 @@ PlotPanel group_panel(const AnswerPanel& panel, const TaskClaims& claims, const 
                  .one_axis = true};
   const auto policies = policies_of(panel);
   for (std::size_t style = 0; style < policies.size(); ++style) {
-    PlotSeries series{claims.label(policies[style]), style, {}};
+    PlotSeries series{claims.policy_label(policies[style]), style, {}};
     for (std::size_t column = 0; column < panel.columns.size(); ++column) {
-      if (panel.columns[column].policy != policies[style]) continue;
+      if (!panel.columns[column].same_policy(policies[style])) continue;
       if (const auto mean = mean_of(panel, tasks, column)) {
         series.points.push_back(
             point_of(static_cast<double>(*panel.columns[column].budget), *mean));
@@ -119,11 +120,13 @@ PlotFigure memory_figure(const AnswerPanel& panel, const TaskClaims& claims,
   for (std::size_t column = 0; column < panel.columns.size(); ++column) {
     const auto mean = mean_of(panel, tasks, column);
     if (!mean) continue;
-    const std::string& policy = panel.columns[column].policy;
+    const AnswerColumn& own = panel.columns[column];
     // After the policies with budgets, those without: the full cache is a point of its own here.
     const auto style = static_cast<std::size_t>(
-        std::find(policies.begin(), policies.end(), policy) - policies.begin());
-    const std::string label = claims.label(policy);
+        std::find_if(policies.begin(), policies.end(),
+                     [&](const AnswerColumn& policy) { return policy.same_policy(own); }) -
+        policies.begin());
+    const std::string label = claims.policy_label(own);
     auto at = std::find_if(plot.series.begin(), plot.series.end(),
                            [&](const PlotSeries& series) { return series.label == label; });
     if (at == plot.series.end()) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <tuple>
 
 #include "harness/base/error.h"
 #include "harness/base/json.h"
@@ -75,6 +75,12 @@ Settings settings_of(const store::CellRecord& record, const json::value& inputs)
           .kv_dtype = record.kv_dtype,
           .seed = record.seed,
           .variant = canonical_json(rest)};
+}
+
+/// Hash of the plug-in that the cell's policy comes from; "" for a built-in one.
+std::string plugin_of(const json::value& inputs) {
+  const json::value* hash = inputs.as_object().if_contains("plugin_sha256");
+  return hash && hash->is_string() ? std::string(hash->as_string()) : "";
 }
 
 AnswerSample sample_of(const std::vector<json::value>& row, const AnswerTaskInfo& task) {
@@ -152,7 +158,7 @@ std::vector<Read> read_cells(const store::RunStore& store, const Selection& sele
                     .samples = samples_of(store, record.key, *task)};
     cells.push_back({settings_of(record, inputs),
                      std::move(*task),
-                     {record.policy, record.budget},
+                     {record.policy, record.budget, plugin_of(inputs)},
                      std::move(cell)});
   }
   return cells;
@@ -210,6 +216,17 @@ std::vector<std::size_t> sort_items(std::vector<T>& items, Before before) {
   return place_of;
 }
 
+/// Leaves the hash of a plug-in only where it tells columns apart, and of it the first digits.
+void shorten_builds(std::vector<AnswerColumn>& columns) {
+  const std::vector<AnswerColumn> whole = columns;
+  for (AnswerColumn& column : columns) {
+    const bool several = std::any_of(whole.begin(), whole.end(), [&](const AnswerColumn& other) {
+      return other.policy == column.policy && other.build != column.build;
+    });
+    column.build = several ? column.build.substr(0, 8) : "";
+  }
+}
+
 /// Groups and policies in the order in which they first come, the full cache first.
 void put_in_order(AnswerPanel& panel) {
   std::vector<std::string> groups;
@@ -225,13 +242,14 @@ void put_in_order(AnswerPanel& panel) {
     return index_of(groups, a.group, same) < index_of(groups, b.group, same);
   });
   const auto columns = sort_items(panel.columns, [&](const auto& a, const auto& b) {
-    return std::pair(index_of(policies, a.policy, same), a.budget) <
-           std::pair(index_of(policies, b.policy, same), b.budget);
+    return std::tuple(index_of(policies, a.policy, same), a.build, a.budget) <
+           std::tuple(index_of(policies, b.policy, same), b.build, b.budget);
   });
   for (AnswerCell& cell : panel.cells) {
     cell.task = tasks[cell.task];
     cell.column = columns[cell.column];
   }
+  shorten_builds(panel.columns);
 }
 
 }  // namespace

@@ -41,16 +41,18 @@ struct AnswerText {
 std::vector<AnswerText> read_answer_texts(const store::RunStore& store, const std::string& cell_key,
                                           std::optional<std::size_t> limit = std::nullopt);
 
+// Queries over the cells of one panel, by their keys, for the reader to run.
+
 /// One row per task and column: score in points, samples, documents, shares of stops, cells' keys.
-std::string scores_sql(const Selection& selection, const AnswerPanel& panel);
+std::string scores_sql(const AnswerPanel& panel);
 
 /// One row per task, policy and budget: the score minus the full cache's on shared samples.
-std::string score_differences_sql(const Selection& selection, const AnswerPanel& panel);
+std::string score_differences_sql(const AnswerPanel& panel);
 
 /// One row per task, bucket of record lengths and column.
-std::string length_scores_sql(const Selection& selection, const AnswerPanel& panel);
+std::string length_scores_sql(const AnswerPanel& panel);
 
 /// One row per sample and column with what was read, cut, written and scored.
-std::string answers_sql(const Selection& selection, const AnswerPanel& panel);
+std::string answers_sql(const AnswerPanel& panel);
 
 }  // namespace lethe::reports

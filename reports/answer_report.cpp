@@ -68,13 +68,12 @@ class Writer {
       table.sql = std::move(sql);
       into.push_back({id + section.suffix, std::move(table)});
     };
-    const std::string scores = scores_sql(selection_, panel);
-    const std::string differences = score_differences_sql(selection_, panel);
+    const std::string scores = scores_sql(panel);
+    const std::string differences = score_differences_sql(panel);
     keep(section.scores, "scores", score_table(panel, claims_), scores);
-    keep(section.scores, "lengths", length_table(panel, claims_),
-         length_scores_sql(selection_, panel));
+    keep(section.scores, "lengths", length_table(panel, claims_), length_scores_sql(panel));
     keep(section.scores, "normalised", normalised_table(panel, claims_), scores);
-    keep(section.scores, "inputs", input_table(panel), answers_sql(selection_, panel));
+    keep(section.scores, "inputs", input_table(panel), answers_sql(panel));
     const auto overall = overall_differences(panel);
     section.headline = headline_of(panel, overall);
     if (panel.tasks.size() > 1 && !overall.empty()) {
@@ -110,7 +109,7 @@ class Writer {
   void save_answers() {
     if (files_.wants("csv")) files_.save("answers.csv", answers_csv(store_, panels_));
     if (!files_.wants("html")) return;
-    Document document = answers_document(store_, selection_, panels_, claims_, files_.wants("csv"));
+    Document document = answers_document(store_, panels_, claims_, files_.wants("csv"));
     document.footer = footer_of(store_, selection_, clock_);
     files_.save("answers.html", to_html_page(document));
   }
@@ -174,7 +173,7 @@ class Writer {
     if (!section.outcomes.empty()) {
       blocks.push_back(Heading{2, "How the claims were checked"});
       Table checks = task_checks_table(section.outcomes);
-      checks.sql = score_differences_sql(selection_, panel);
+      checks.sql = score_differences_sql(panel);
       blocks.push_back(TableBlock{"claims" + section.suffix, std::move(checks)});
     }
     if (index + 1 == panels_.size()) add_answers(document);
@@ -191,15 +190,24 @@ class Writer {
 
   void add_answers(Document& document) const {
     document.blocks.push_back(Heading{2, "The answers themselves"});
+    const bool csv = files_.wants("csv");
+    const bool page = files_.wants("html");
+    std::string where = ".";
+    if (page && csv) {
+      where = ": `answers.html` has the first ones side by side, `answers.csv` all of them.";
+    } else if (page || csv) {
+      where = page ? ": `answers.html` has the first ones side by side."
+                   : ": `answers.csv` has all of them.";
+    }
     document.blocks.push_back(
         Paragraph{"A score says little before somebody has read answers: what was read, what was "
-                  "cut and where, what was written and what of it was scored."});
-    const std::string page =
+                  "cut and where, what was written and what of it was scored" +
+                  where});
+    const std::string links =
         "<p><a href=\"answers.html\">Answers side by side</a>" +
-        std::string(files_.wants("csv") ? " · <a href=\"answers.csv\">answers.csv</a>, all of them"
-                                        : "") +
+        std::string(csv ? " · <a href=\"answers.csv\">answers.csv</a>, all of them" : "") +
         "</p>\n";
-    document.blocks.push_back(Html{page});
+    document.blocks.push_back(Html{links});
   }
 
   std::string name_of(const AnswerPanel& panel) const {
@@ -286,13 +294,14 @@ class Writer {
     }
     // "Window+4 -5.49 (256), -3.66 (512); TOVA …"
     std::string losses;
-    std::string policy;
+    const AnswerColumn* last = nullptr;
     for (const ScoreDifference& row : differences) {
       if (row.tasks.size() < panel.tasks.size()) continue;
       const AnswerColumn& column = panel.columns[row.a];
-      losses += losses.empty() ? "" : column.policy == policy ? ", " : "; ";
-      if (column.policy != policy) losses += claims_.label(column.policy) + " ";
-      policy = column.policy;
+      const bool goes_on = last && last->same_policy(column);
+      losses += !last ? "" : goes_on ? ", " : "; ";
+      if (!goes_on) losses += claims_.policy_label(column) + " ";
+      last = &column;
       losses += signed_fixed(row.delta.value, 2);
       if (column.budget) losses += " (" + with_thousands(*column.budget) + ")";
     }
@@ -339,9 +348,10 @@ class Writer {
 
   void summarise(const AnswerPanel& panel, const Section& section) {
     const std::string where = panels_.size() > 1 ? name_of(panel) + ": " : "";
-    result_.summary.push_back(where + (section.headline.empty()
-                                           ? "not every task has a score of the full cache"
-                                           : section.headline));
+    result_.summary.push_back(where + (!section.headline.empty() ? section.headline
+                                       : panel.has_twins()
+                                           ? "a task stands here in several versions: no mean"
+                                           : "not every task has a score of the full cache"));
     std::size_t outside = 0;
     for (const AnswerCell& cell : panel.cells) {
       outside += cell.usable() && outside_band(panel.tasks[cell.task], cell.samples);

@@ -44,7 +44,7 @@ void add_score_columns(Table& table, const AnswerPanel& panel, const TaskClaims&
       continue;
     }
     table.columns.push_back({with_thousands(*column.budget), Align::kRight,
-                             claims.label(column.policy), claims.label(column)});
+                             claims.policy_label(column), claims.label(column)});
   }
 }
 
@@ -92,7 +92,7 @@ std::string unbounded_text(const AnswerPanel& panel, const TaskClaims& claims, s
                     points_text(100 * sum / static_cast<double>(scored)));
   }
   if (parted == 0) return "";
-  return panel.tasks[task].title +
+  return panel.title(task) +
          " without Python's recursion limit, at which the official program gives an answer 0 (" +
          counted(parted, "answer") + " here): " + join(parts, ", ");
 }
@@ -137,6 +137,13 @@ TableCell too_few_cell(std::size_t found, std::size_t wanted, const std::string&
           .tone = Tone::kMuted};
 }
 
+/// No mean: it would mix versions of a task.
+TableCell twins_cell(Table& table) {
+  return {.text = kDash,
+          .notes = {table.note("A task stands here in several versions: no mean over both")},
+          .tone = Tone::kMuted};
+}
+
 /// Mean over some tasks of what `value` gives; a dash that says how many there are where one has
 /// none.
 TableCell mean_cell(Table& table, const AnswerPanel& panel, std::span<const std::size_t> tasks,
@@ -148,11 +155,7 @@ TableCell mean_cell(Table& table, const AnswerPanel& panel, std::span<const std:
     twins = twins || panel.has_twin(task);
     if (auto points = value(task)) found.push_back(*points);
   }
-  if (twins) {
-    return {.text = kDash,
-            .notes = {table.note("A task stands here in several versions: no mean over both")},
-            .tone = Tone::kMuted};
-  }
+  if (twins) return twins_cell(table);
   if (found.size() < tasks.size()) return too_few_cell(found.size(), tasks.size(), "task");
   const Points mean = mean_points(found);
   if (means) means->push_back(mean);
@@ -179,16 +182,18 @@ std::vector<std::size_t> all_tasks(const AnswerPanel& panel) {
   return tasks;
 }
 
+/// Tokens of an answer, at most, over all tasks.
+std::int64_t longest_answer(const AnswerPanel& panel) {
+  std::int64_t most = 0;
+  for (const AnswerTaskInfo& task : panel.tasks) most = std::max(most, task.max_new);
+  return most;
+}
+
 /// Title and metric of a task, with its group where no row of its own names it.
 TableCell task_cell(const AnswerPanel& panel, std::size_t task, bool with_group) {
   const AnswerTaskInfo& info = panel.tasks[task];
-  TableCell cell{.text = info.title, .detail = info.metric};
+  TableCell cell{.text = panel.title(task), .detail = info.metric};
   if (with_group && !info.group.empty()) cell.detail = info.group + ", " + cell.detail;
-  if (panel.has_twin(task)) {
-    const auto own = std::find_if(panel.cells.begin(), panel.cells.end(),
-                                  [&](const AnswerCell& other) { return other.task == task; });
-    cell.detail += ", cells like " + own->key.substr(0, 8);
-  }
   return cell;
 }
 
@@ -206,13 +211,18 @@ Table score_table(const AnswerPanel& panel, const TaskClaims& claims) {
   table.note(
       "Columns are policies by cache budget: tokens kept per layer. Scores are those of the "
       "benchmark's own program, times 100, rounded as it does; below them 95 % intervals over "
-      "documents (Student's t), not cut at 0 and 100. n: samples.");
+      "documents (Student's t below " +
+      std::to_string(kManyClusters) +
+      " documents, normal from there), not cut at 0 and 100. n: samples.");
   const bool input_cut =
       std::any_of(panel.columns.begin(), panel.columns.end(),
                   [](const AnswerColumn& column) { return column.policy == "truncate"; });
   if (input_cut) {
-    table.note(claims.label("truncate") +
-               ": the input was cut to so many tokens, prompt included, and all of it kept.");
+    table.note(
+        claims.label("truncate") +
+        ": the input was cut to so many tokens, prompt included, and all of it kept; up to " +
+        counted(static_cast<std::size_t>(longest_answer(panel)), "token") +
+        " of the answer come on top.");
   }
   const auto at = [&](std::size_t column) {
     return [&panel, column](std::size_t task) { return points_at(panel, task, column); };
@@ -305,6 +315,10 @@ Table normalised_table(const AnswerPanel& panel, const TaskClaims& claims) {
   for (std::size_t column = 0; column < panel.columns.size(); ++column) {
     if (column == *full) continue;
     const auto& found = ratios[column];
+    if (panel.has_twins()) {
+      row.push_back(twins_cell(table));
+      continue;
+    }
     if (found.size() < panel.tasks.size()) {
       row.push_back(too_few_cell(found.size(), panel.tasks.size(), "task"));
       continue;
@@ -370,13 +384,15 @@ Table length_table(const AnswerPanel& panel, const TaskClaims& claims) {
         found[b][column].push_back(points);
       }
       if (most == 0) continue;
-      row[0].text = named ? "" : panel.tasks[task].title;
+      row[0].text = named ? "" : panel.title(task);
       row[2].text = std::to_string(most);
       named = true;
       table.add_row(std::move(row));
     }
   }
-  for (std::size_t b = 0; b < kBuckets.size() && tasks.size() > 1; ++b) {
+  const bool twins = std::any_of(tasks.begin(), tasks.end(),
+                                 [&](std::size_t task) { return panel.has_twin(task); });
+  for (std::size_t b = 0; b < kBuckets.size() && tasks.size() > 1 && !twins; ++b) {
     std::vector<TableCell> row{{.text = b == 0 ? "mean of " + counted(tasks.size(), "task") : ""},
                                {.text = kBuckets[b].name},
                                {.text = ""}};

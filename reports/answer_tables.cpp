@@ -145,7 +145,7 @@ Table input_table(const AnswerPanel& panel) {
     const AnswerTaskInfo& info = panel.tasks[task];
     const CutSummary cut = cut_summary(panel, std::vector<std::size_t>{task});
     table.add_row(
-        std::vector<TableCell>{{.text = info.title},
+        std::vector<TableCell>{{.text = panel.title(task)},
                                {.text = std::to_string(cut.prompts)},
                                {.text = cut.prompts ? with_thousands(cut.median_in) : kDash},
                                {.text = cut.prompts ? with_thousands(cut.most_in) : kDash},
@@ -201,8 +201,8 @@ Table score_differences_table(const AnswerPanel& panel, std::span<const ScoreDif
   for (const ScoreDifference& row : rows) {
     const AnswerColumn& column = panel.columns[row.a];
     std::vector<TableCell> cells;
-    if (by_task) cells.push_back({.text = panel.tasks[row.tasks.front()].title});
-    cells.push_back({.text = claims.label(column.policy), .detail = "(" + column.policy + ")"});
+    if (by_task) cells.push_back({.text = panel.title(row.tasks.front())});
+    cells.push_back({.text = claims.policy_label(column), .detail = "(" + column.policy + ")"});
     cells.push_back({.text = column.budget ? with_thousands(*column.budget) : kDash});
     TableCell delta{.text = signed_fixed(row.delta.value, 2)};
     if (row.delta.value > 0 && row.p_holm < 0.05) {
@@ -259,7 +259,7 @@ Table task_checks_table(std::span<const TaskClaimOutcome> outcomes) {
                    {"Documents", Align::kRight}};
   table.note(
       "A verdict follows the measured value and the claim's own bound; p says whether the sample "
-      "could have told the difference from none.");
+      "can tell the difference from none, not from that bound.");
   for (const TaskClaimOutcome& outcome : outcomes) {
     const std::size_t note = table.note("`" + outcome.claim.id + "`: " + outcome.claim.source +
                                         ". Tolerance: " + outcome.claim.tolerance_reason + ".");

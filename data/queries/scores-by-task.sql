@@ -3,7 +3,7 @@ SELECT json_extract(c.inputs, '$.task.identity.benchmark') AS benchmark, c.task,
        c.schedule, c.dtype, c.policy, c.budget,
        round(CASE json_extract(c.inputs, '$.task.identity.aggregate')
              WHEN 'mean' THEN 100 * sum(s.score) / count(s.score)
-             ELSE 100 * pow(avg(json_extract(s.output, '$.scores.rouge1'))
+             WHEN 'geometric-mean-of-corpus' THEN 100 * pow(avg(json_extract(s.output, '$.scores.rouge1'))
                             * avg(json_extract(s.output, '$.scores.rouge2'))
                             * avg(json_extract(s.output, '$.scores.rougeL')), 1.0 / 3) END, 2) AS score,
        count(s.score) AS n, count(DISTINCT s.cluster) AS documents,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lethe query on a database of an older schema: saved queries, time limit, what is refused; and the
 // benchmark of the harness.
+#include <set>
+
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "tests/cli/program.h"
@@ -17,6 +19,8 @@ TEST_CASE("saved queries are listed, run and suggested", "[cli][integration]") {
   const auto listed =
       parse_json(shell("lethe list queries --json", folder.path()).out, "list", ErrorKind::kData);
   REQUIRE(listed.as_array().size() >= 6);
+  // The database has perplexities without failures; tests of the report give the others rows.
+  const std::set<std::string> empty{"failures", "answers", "scores-by-task", "generated-length"};
   for (const auto& query : listed.as_array()) {
     const std::string name(query.at("name").as_string());
     CAPTURE(name);
@@ -25,7 +29,7 @@ TEST_CASE("saved queries are listed, run and suggested", "[cli][integration]") {
     CAPTURE(outcome.err);
     CHECK(outcome.code == 0);
     const auto rows = parse_json(outcome.out, name, ErrorKind::kData);
-    CHECK(rows.as_array().empty() == (name == "failures"));
+    CHECK(rows.as_array().empty() == empty.contains(name));
   }
   const auto refused = [&](const std::string& words, const std::string& message) {
     const auto outcome = shell("lethe query " + words, folder.path());

@@ -254,7 +254,7 @@ TEST_CASE("claims on tasks are read strictly", "[reports][unit]") {
   CHECK_THROWS_WITH(read_task_claims(with("\"every\"", "\"evry\"")),
                     Contains("did you mean 'every'"));
   CHECK_THROWS_WITH(read_task_claims(with("\"at_least\": 0", "\"at_lest\": 0")),
-                    Contains("expected at_least or at_most"));
+                    Contains("expected at_least, above or below"));
   CHECK_THROWS_WITH(read_task_claims(with("lethe-task-claims-1", "x")),
                     Contains("lethe-task-claims-1"));
 }

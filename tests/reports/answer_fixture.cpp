@@ -35,17 +35,19 @@ json::object identity_of(const AnswerGrid& grid, const AnswerTaskSpec& task) {
 
 std::string inputs_of(const AnswerGrid& grid, const AnswerTaskSpec& task, const std::string& policy,
                       std::optional<std::int64_t> budget) {
-  return canonical_json(
-      json::object{{"model", {{"name", grid.model}}},
-                   {"task", {{"name", task.name}, {"identity", identity_of(grid, task)}}},
-                   {"samples", sha256_hex(task.name)},
-                   {"policy", policy},
-                   {"budget", budget ? json::value(*budget) : json::value(nullptr)},
-                   {"schedule", grid.schedule},
-                   {"positions", grid.positions},
-                   {"length", grid.length},
-                   {"dtype", grid.dtype},
-                   {"engine_version", 1}});
+  json::object inputs{{"model", {{"name", grid.model}}},
+                      {"task", {{"name", task.name}, {"identity", identity_of(grid, task)}}},
+                      {"samples", sha256_hex(task.name)},
+                      {"policy", policy},
+                      {"budget", budget ? json::value(*budget) : json::value(nullptr)},
+                      {"schedule", grid.schedule},
+                      {"positions", grid.positions},
+                      {"length", grid.length},
+                      {"dtype", grid.dtype},
+                      {"kv_dtype", grid.kv_dtype},
+                      {"engine_version", grid.engine_version}};
+  if (budget && !grid.plugin_sha256.empty()) inputs["plugin_sha256"] = grid.plugin_sha256;
+  return canonical_json(inputs);
 }
 
 std::string output_of(const AnswerTaskSpec& task, const AnswerRecordSpec& record,
@@ -211,7 +213,7 @@ void add_answers(store::RunStore& store, const AnswerGrid& grid) {
                      .positions = grid.positions,
                      .length = grid.length,
                      .dtype = grid.dtype,
-                     .kv_dtype = "same",
+                     .kv_dtype = grid.kv_dtype,
                      .seed = 0,
                      .inputs = inputs_of(grid, task, policy, budget),
                      .n_samples = static_cast<std::int64_t>(task.records.size())});
@@ -227,6 +229,7 @@ void add_answers(store::RunStore& store, const AnswerGrid& grid) {
       row.record.cluster = record.cluster;
       row.record.tokens_in = std::min(record.tokens, limit);
       row.record.tokens_cut = std::max<std::int64_t>(0, record.tokens - limit);
+      row.record.tokens_seen = row.record.tokens_in + 5;
       row.record.bos_count = 1;
       row.record.score = answer.score;
       row.record.output = output_of(task, record, answer, row.record.tokens_cut, limit);

@@ -57,6 +57,9 @@ struct AnswerGrid {
   std::string schedule = "post-prompt";
   std::string positions = "original";
   std::string dtype = "float32";
+  std::string kv_dtype = "same";
+  std::int64_t engine_version = 1;
+  std::string plugin_sha256 = {};  ///< of the library that the policies with budgets come from
   bool with_full = true;
   Answering answering;
 };

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdlib>
-#include <memory>
-#include <sstream>
+#include <functional>
 
-#include <boost/property_tree/ptree.hpp>
-#include <boost/property_tree/xml_parser.hpp>
 #include <boost/regex.hpp>
 
 #include "harness/base/text.h"
@@ -13,7 +10,7 @@
 #include "reports/answer_report.h"
 #include "reports/answer_tables.h"
 #include "reports/report_registry.h"
-#include "tests/reports/answer_fixture.h"
+#include "tests/reports/answer_writing.h"
 #include "tests/reports/report_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -26,63 +23,6 @@ using test::AnswerSpec;
 using test::AnswerTaskSpec;
 
 namespace {
-
-std::string text_of(const std::filesystem::path& path) {
-  return read_file(path, ErrorKind::kData);
-}
-
-struct Written {
-  std::unique_ptr<test::TempDir> folder = std::make_unique<test::TempDir>();
-  ReportResult result;
-  std::filesystem::path path(const std::string& name) const { return *folder / name; }
-  std::string file(const std::string& name) const { return text_of(path("out/" + name)); }
-  bool has(const std::string& name) const { return std::filesystem::exists(path("out/" + name)); }
-  std::string summary() const {
-    std::string all;
-    for (const std::string& line : result.summary) all += line + "\n";
-    return all;
-  }
-};
-
-/// Report on a database that `fill` makes, of the suite "longbench-mini".
-template <typename Fill>
-Written write(Fill fill, std::vector<std::string> formats = {"md", "csv"}) {
-  Written written;
-  auto store = test::make_store(written.path("lethe.db"));
-  fill(store);
-  ReportRequest request = test::request_for(written.path("out"));
-  request.suite = "longbench-mini";
-  request.formats = std::move(formats);
-  written.result = write_answer_report(store, request, test::FixedClock());
-  return written;
-}
-
-AnswerTaskSpec task_of(const std::string& name, const std::string& group, std::size_t records) {
-  return {.name = "longbench-" + name,
-          .title = name,
-          .group = group,
-          .records = test::plain_records(records)};
-}
-
-/// Three tasks of two groups, four records of two documents each. Scores: the full cache 0.5, 0.4,
-/// 0.8 for the three; less a tenth at 512, a fifth at 256; every other record 0.1 more or less.
-AnswerGrid small_grid() {
-  AnswerGrid grid;
-  grid.policies = {"tova"};
-  grid.tasks = {task_of("a", "First", 4), task_of("b", "First", 4), task_of("c", "Second", 4)};
-  grid.answering = [](const AnswerTaskSpec& task, const std::string&,
-                      std::optional<std::int64_t> budget, std::size_t record) {
-    const double base = task.title == "a" ? 0.5 : task.title == "b" ? 0.4 : 0.8;
-    const double loss = !budget ? 0 : *budget == 512 ? 0.1 : 0.2;
-    return AnswerSpec{.text = "Lethe.",
-                      .answer = "Lethe.",
-                      .score = base - loss + (record % 2 ? 0.1 : -0.1),
-                      .scores = {},
-                      .stop = record == 0 ? "length" : "end",
-                      .raises = ""};
-  };
-  return grid;
-}
 
 /// Leaves one cell out, as a grid does that excludes it.
 void add_without(store::RunStore& store, AnswerGrid grid, const std::string& left_out) {
@@ -116,8 +56,8 @@ TEST_CASE("trial reports for a browser", "[.trial]") {
 }
 
 TEST_CASE("scores, means and differences of a small grid", "[reports][unit]") {
-  const Written report =
-      write([](store::RunStore& store) { test::add_answers(store, small_grid()); });
+  const test::WrittenAnswers report = test::write_answers(
+      [](store::RunStore& store) { test::add_answers(store, test::small_answer_grid()); });
   const std::string scores = report.file("scores.csv");
   // Groups: (50 + 40) / 2 and 80; over groups 62.5, over tasks 56.67.
   CHECK_THAT(scores, Contains("\nFirst mean of 2 tasks,,\"45.00 "));
@@ -158,7 +98,7 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       while (panel.tasks.at(task).name != row[0].as_string()) ++task;
       return std::pair(task, *panel.column({std::string(row[policy].as_string()), budget}));
     };
-    const auto scores = store.query(scores_sql(selection, panel));
+    const auto scores = store.query(scores_sql(panel));
     CHECK(scores.rows.size() == panel.cells.size());
     for (const auto& row : scores.rows) {
       const auto [task, column] = place_of(row, 1);
@@ -166,7 +106,7 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       CHECK(row[5].as_double() == Approx(points.value).epsilon(1e-12));
       CHECK(row[7].as_int64() == static_cast<std::int64_t>(points.clusters));
     }
-    const auto differences = store.query(score_differences_sql(selection, panel));
+    const auto differences = store.query(score_differences_sql(panel));
     CHECK(differences.rows.size() == panel.cells.size() - panel.tasks.size());
     for (const auto& row : differences.rows) {
       const auto [task, column] = place_of(row, 1);
@@ -175,15 +115,62 @@ TEST_CASE("every query of the answer report gives its numbers", "[reports][integ
       CHECK(row[3].as_double() == Approx(found->delta.value).margin(1e-10));
       CHECK(row[4].as_int64() == static_cast<std::int64_t>(found->delta.n));
     }
-    CHECK_FALSE(store.query(length_scores_sql(selection, panel)).rows.empty());
-    CHECK(store.query(answers_sql(selection, panel)).rows.size() == 5 * panel.cells.size());
+    CHECK_FALSE(store.query(length_scores_sql(panel)).rows.empty());
+    CHECK(store.query(answers_sql(panel)).rows.size() == 5 * panel.cells.size());
+  }
+}
+
+TEST_CASE("a query keeps to the cells of its part", "[reports][integration]") {
+  // Beside the small grid: other numbers of keys and values, another engine, another schedule with
+  // a full cache of its own, another version of a task. Each scores otherwise.
+  const test::TempDir dir;
+  auto store = test::make_store(dir / "lethe.db");
+  const auto add = [&](double less, const std::function<void(AnswerGrid&)>& change) {
+    AnswerGrid grid = test::small_answer_grid();
+    grid.answering = [less, answering = grid.answering](
+                         const AnswerTaskSpec& task, const std::string& policy,
+                         std::optional<std::int64_t> budget, std::size_t record) {
+      AnswerSpec answer = answering(task, policy, budget, record);
+      *answer.score -= budget ? less : less / 2;
+      return answer;
+    };
+    change(grid);
+    test::add_answers(store, grid);
+  };
+  add(0, [](AnswerGrid&) {});
+  add(0.02, [](AnswerGrid& grid) { grid.kv_dtype = "int8"; });
+  add(0.04, [](AnswerGrid& grid) { grid.engine_version = 2; });
+  add(0.06, [](AnswerGrid& grid) { grid.schedule = "exact"; });
+  add(0.08, [](AnswerGrid& grid) {
+    grid.tasks = {grid.tasks[0]};
+    grid.tasks[0].version = 2;
+  });
+  const Selection selection{.suite = "longbench-mini", .cell_keys = {}};
+  const auto panels = read_answer_panels(store, selection);
+  REQUIRE(panels.size() == 4);
+  for (const AnswerPanel& panel : panels) {
+    CAPTURE(panel_name(panel));
+    const auto scores = store.query(scores_sql(panel));
+    CHECK(scores.rows.size() == panel.cells.size());
+    std::vector<double> expected;
+    for (const ScoreDifference& row : task_differences(panel)) expected.push_back(row.delta.value);
+    std::vector<double> found;
+    for (const auto& row : store.query(score_differences_sql(panel)).rows) {
+      found.push_back(row[3].as_double());
+    }
+    std::sort(expected.begin(), expected.end());
+    std::sort(found.begin(), found.end());
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CHECK(found[i] == Approx(expected[i]).margin(1e-10));
+    }
   }
 }
 
 TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
   const test::TempDir dir;
   auto store = test::make_store(dir / "lethe.db");
-  test::add_answers(store, small_grid());
+  test::add_answers(store, test::small_answer_grid());
   test::add_answers(store, test::tova_trial(5));
   const auto saved = [&](const std::string& name) {
     return store.query(read_text_file(test::source_dir() / "data/queries" / (name + ".sql")));
@@ -208,6 +195,12 @@ TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
   });
   REQUIRE(row != scores.rows.end());
   CHECK((*row)[column(scores, "score")].as_double() == Approx(expected).margin(0.005));
+  // Five tokens were read and, in the one of four that did not end by itself, a last one was not.
+  const auto lengths = saved("generated-length");
+  CHECK(lengths.rows.size() == 9 + 20);
+  CHECK(lengths.rows[0][column(lengths, "task")] == "longbench-a");
+  CHECK(lengths.rows[0][column(lengths, "mean_tokens")] == 5.3);
+  CHECK(lengths.rows[0][column(lengths, "ended_by_itself")] == 0.75);
   const auto answers = saved("answers");
   CHECK(answers.rows.size() == 9 * 4 + 20 * 5);
   CHECK(answers.rows[0][column(answers, "answer")] == "Lethe.");
@@ -216,7 +209,7 @@ TEST_CASE("saved queries tell scores and answers", "[reports][integration]") {
 
 TEST_CASE("a database without answers says so", "[reports][unit]") {
   for (const bool with_perplexity : {false, true}) {
-    const Written report = write(
+    const test::WrittenAnswers report = test::write_answers(
         [&](store::RunStore& store) {
           test::Grid grid;
           grid.suite = "longbench-mini";
@@ -231,10 +224,10 @@ TEST_CASE("a database without answers says so", "[reports][unit]") {
 }
 
 TEST_CASE("one sample has a score and no interval", "[reports][unit]") {
-  const Written report = write(
+  const test::WrittenAnswers report = test::write_answers(
       [](store::RunStore& store) {
-        AnswerGrid grid = small_grid();
-        grid.tasks = {task_of("a", "First", 1)};
+        AnswerGrid grid = test::small_answer_grid();
+        grid.tasks = {test::answer_task("a", "First", 1)};
         test::add_answers(store, grid);
       },
       {});
@@ -248,14 +241,14 @@ TEST_CASE("one sample has a score and no interval", "[reports][unit]") {
 }
 
 TEST_CASE("failed, missing and unfinished cells are seen and leave no mean", "[reports][unit]") {
-  const AnswerGrid grid = small_grid();
-  const Written report = write([&](store::RunStore& store) {
+  const AnswerGrid grid = test::small_answer_grid();
+  const test::WrittenAnswers report = test::write_answers([&](store::RunStore& store) {
     add_without(store, grid, "c");
     store.set_cell_status(test::answer_cell_key(grid, grid.tasks[0], "tova", 512),
                           store::CellStatus::kOom, "no memory left");
     // A cell that wants more samples than there are.
     AnswerGrid more = grid;
-    more.tasks = {task_of("d", "Second", 2)};
+    more.tasks = {test::answer_task("d", "Second", 2)};
     more.budgets = {};
     AnswerGrid wanted = more;
     wanted.tasks[0].records = test::plain_records(6);
@@ -289,20 +282,20 @@ TEST_CASE("failed, missing and unfinished cells are seen and leave no mean", "[r
 }
 
 TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports][unit]") {
-  const Written report = write(
+  const test::WrittenAnswers report = test::write_answers(
       [](store::RunStore& store) {
-        test::add_answers(store, small_grid());
-        AnswerGrid other = small_grid();
+        test::add_answers(store, test::small_answer_grid());
+        AnswerGrid other = test::small_answer_grid();
         other.model = "another";
         test::add_answers(store, other);
-        AnswerGrid shorter = small_grid();
+        AnswerGrid shorter = test::small_answer_grid();
         shorter.length = 1024;
         test::add_answers(store, shorter);
-        AnswerGrid exact = small_grid();
+        AnswerGrid exact = test::small_answer_grid();
         exact.schedule = "exact";
         exact.with_full = false;
         test::add_answers(store, exact);
-        AnswerGrid benchmark = small_grid();
+        AnswerGrid benchmark = test::small_answer_grid();
         benchmark.benchmark = "LongBench-E";
         test::add_answers(store, benchmark);
       },
@@ -322,8 +315,8 @@ TEST_CASE("models, lengths, schedules and benchmarks are never mixed", "[reports
 }
 
 TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.benchmark = "";
     for (auto& task : grid.tasks) task.group = "";
     test::add_answers(store, grid);
@@ -336,9 +329,9 @@ TEST_CASE("tasks of no benchmark and no group have a table", "[reports][unit]") 
 }
 
 TEST_CASE("two versions of a task stand beside each other without a mean", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    test::add_answers(store, small_grid());
-    AnswerGrid again = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    test::add_answers(store, test::small_answer_grid());
+    AnswerGrid again = test::small_answer_grid();
     again.tasks = {again.tasks[2]};
     again.tasks[0].version = 2;
     test::add_answers(store, again);
@@ -350,11 +343,55 @@ TEST_CASE("two versions of a task stand beside each other without a mean", "[rep
   // Nor in the headline, nor a difference over all tasks.
   CHECK_THAT(report.summary(), !Contains("mean of"));
   CHECK_FALSE(report.has("differences.csv"));
+  CHECK_THAT(report.summary(), Contains("a task stands here in several versions: no mean"));
+  CHECK_THAT(report.file("normalised.csv"), Contains("All tasks mean of the ratios,,–,–"));
+  const boost::regex named("\\nc \\(cells like [0-9a-f]{8}\\),");
+  for (const char* name : {"task-differences.csv", "inputs.csv"}) {
+    CAPTURE(name);
+    CHECK(boost::regex_search(report.file(name), named));
+  }
+}
+
+TEST_CASE("builds of one plug-in stand beside each other", "[reports][unit]") {
+  const auto build = [](const std::string& hash, double loss) {
+    AnswerGrid grid = test::small_answer_grid();
+    grid.plugin_sha256 = hash;
+    grid.policies = {"mine"};
+    grid.answering = [loss](const AnswerTaskSpec&, const std::string&,
+                            std::optional<std::int64_t> budget, std::size_t record) {
+      AnswerSpec answer;
+      answer.score = 0.5 - (budget ? loss : 0) + (record % 2 ? 0.1 : -0.1);
+      return answer;
+    };
+    return grid;
+  };
+  const std::string first = "11111111" + std::string(56, '0');
+  const std::string second = "22222222" + std::string(56, '0');
+  const test::WrittenAnswers both = test::write_answers(
+      [&](store::RunStore& store) {
+        test::add_answers(store, build(first, 0.1));
+        AnswerGrid other = build(second, 0.3);
+        other.with_full = false;
+        test::add_answers(store, other);
+      },
+      {});
+  const std::string scores = both.file("scores.csv");
+  CHECK_THAT(scores, Contains("mine (build 11111111) 256,mine (build 11111111) 512,"
+                              "mine (build 22222222) 256,mine (build 22222222) 512\n"));
+  CHECK_THAT(scores, Contains("\"40.00 ") && Contains("\"20.00 "));
+  CHECK_THAT(both.file("differences.csv"), Contains("mine (build 22222222) (mine),512,-30.00"));
+  CHECK_THAT(both.summary(), Contains("mine (build 11111111) -10.00 (256), -10.00 (512); "
+                                      "mine (build 22222222) -30.00 (256), -30.00 (512)"));
+  CHECK_THAT(both.file("scores.svg"), Contains("build 11111111") && Contains("build 22222222"));
+  // One build needs no name.
+  const test::WrittenAnswers one = test::write_answers(
+      [&](store::RunStore& store) { test::add_answers(store, build(first, 0.1)); });
+  CHECK_THAT(one.file("scores.csv"), Contains("Task,n,Full cache,mine 256,mine 512\n"));
 }
 
 TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.tasks[0].sanity = std::pair(0.0, 0.45);
     grid.tasks[1].metric = "rouge_score";
     grid.answering = [](const AnswerTaskSpec& task, const std::string&, std::optional<std::int64_t>,
@@ -386,10 +423,10 @@ TEST_CASE("implausible, limited and missing scores have footnotes", "[reports][u
 }
 
 TEST_CASE("a policy that beats the full cache beyond chance is doubted", "[reports][unit]") {
-  const Written report = write([](store::RunStore& store) {
-    AnswerGrid grid = small_grid();
+  const test::WrittenAnswers report = test::write_answers([](store::RunStore& store) {
+    AnswerGrid grid = test::small_answer_grid();
     grid.budgets = {256};
-    grid.tasks = {task_of("a", "First", 40)};
+    grid.tasks = {test::answer_task("a", "First", 40)};
     grid.answering = [](const AnswerTaskSpec&, const std::string&,
                         std::optional<std::int64_t> budget, std::size_t record) {
       AnswerSpec answer;
@@ -401,103 +438,11 @@ TEST_CASE("a policy that beats the full cache beyond chance is doubted", "[repor
   CHECK_THAT(report.file("report.md"), Contains("look at the answers before believing it"));
 }
 
-TEST_CASE("the paper's claims on its tasks have verdicts", "[reports][unit]") {
-  // TOVA loses 0.5 points at 256 and 512, nothing at 1,024; Window+4 and the input cut lose 8.
-  AnswerGrid grid = test::tova_trial(6);
-  grid.suite = "longbench-mini";
-  grid.answering = [](const AnswerTaskSpec& task, const std::string& policy,
-                      std::optional<std::int64_t> budget, std::size_t record) {
-    const double loss = !budget || *budget == 1024 ? 0 : policy == "tova" ? 0.005 : 0.08;
-    AnswerSpec answer;
-    answer.score = 0.3 - loss + (record % 2 ? 0.01 : -0.01);
-    if (task.aggregate != "mean") {
-      answer.scores = {
-          {"rouge1", *answer.score}, {"rouge2", *answer.score}, {"rougeL", *answer.score}};
-    }
-    return answer;
-  };
-  const Written report = write([&](store::RunStore& store) { test::add_answers(store, grid); });
-  const std::string all = report.summary();
-  CHECK_THAT(all, Contains("\nreproduced: SQuALITY: TOVA is at least as good as Window+4 at every "
-                           "size (holds in 3 of 3 checks)"));
-  CHECK_THAT(all,
-             Contains("reproduced: SQuALITY: TOVA is within one point of the full cache with an "
-                      "eighth of the length (said of LLaMA-2-chat) (TOVA − Full cache = -0.50 "
-                      "points over 2 documents, claimed ≥ -1.00)"));
-  CHECK_THAT(all, Contains("\nreproduced: QASPER: at some size TOVA is more than five points above "
-                           "Window+4 (holds in 2 of 3 checks; not at 1,024)"));
-  CHECK_THAT(all, Contains("\nnot reproduced: QASPER: a quarter of the length is not enough"));
-  CHECK_THAT(report.file("claims.csv"), Contains("qasper-needs-half"));
-  CHECK_THAT(report.file("report.md"), Contains("Baseline: the input was cut to so many tokens"));
-  CHECK_FALSE(report.result.invariant_violated);
-
-  AnswerGrid exact = grid;
-  exact.schedule = "exact";
-  exact.policies = {"tova"};
-  const Written other = write([&](store::RunStore& store) { test::add_answers(store, exact); });
-  CHECK_THAT(other.summary(), Contains("not comparable: SQuALITY: TOVA is at least as good as "
-                                       "Window+4 at every size (schedule exact, the paper's is "
-                                       "post-prompt)"));
-  exact.schedule = "post-prompt";
-  const Written alone = write([&](store::RunStore& store) { test::add_answers(store, exact); });
-  CHECK_THAT(alone.summary(),
-             Contains("not comparable: QASPER: TOVA is at least as good as Window+4 "
-                      "at every size (no cell of Window+4 256)"));
-}
-
-TEST_CASE("the pages are well-formed and show whatever a model writes", "[reports][integration]") {
-  const Written report =
-      write([](store::RunStore& store) { test::add_answers(store, test::longbench_trial(6)); },
-            {"html", "csv"});
-  for (const char* name : {"index.html", "answers.html"}) {
-    CAPTURE(name);
-    const std::string page = report.file(name);
-    boost::property_tree::ptree tree;
-    std::istringstream stream(page);
-    REQUIRE_NOTHROW(boost::property_tree::read_xml(stream, tree));
-    CHECK_FALSE(boost::regex_search(page, boost::regex("(src|href)=[\"'](https?:|//)")));
-    CHECK(page.find("<script") == std::string::npos);
-    std::vector<std::string> ids;
-    const boost::regex id("\\sid=[\"']([^\"']+)[\"']");
-    for (boost::sregex_iterator at(page.begin(), page.end(), id), end; at != end; ++at) {
-      ids.push_back((*at)[1]);
-    }
-    std::sort(ids.begin(), ids.end());
-    CHECK(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
-  }
-  const std::string answers = report.file("answers.html");
-  CHECK_THAT(
-      answers,
-      Contains("&lt;b&gt;&quot;May 19, 1669&quot;&lt;/b&gt; &amp; nothing else, `as given`"));
-  CHECK_THAT(answers, Contains("First line⏎ second line␉with a tab and ␁ a control"));
-  CHECK_THAT(answers, Contains("根据文章"));
-  CHECK_THAT(answers, Contains("title=\""));
-  // The whole text stands in the CSV file, line breaks included.
-  CHECK_THAT(report.file("answers.csv"), Contains("First line\nsecond line\twith a tab"));
-}
-
-TEST_CASE("the page of answers stays small", "[reports][integration]") {
-  const Written report = write(
-      [](store::RunStore& store) {
-        AnswerGrid grid = test::longbench_trial(0);
-        grid.policies = {"tova"};
-        grid.budgets = {256};
-        grid.tasks = {grid.tasks[8], grid.tasks[0]};
-        for (auto& task : grid.tasks) task.records = test::plain_records(1000);
-        test::add_answers(store, grid);
-      },
-      {"html", "csv"});
-  CHECK(report.file("answers.html").size() < 1'500'000);
-  CHECK_THAT(report.file("answers.html"),
-             Contains("4,000 answers, of which the first 200 samples"));
-  CHECK(report.file("answers.csv").size() > 2'000'000);
-}
-
 TEST_CASE("outputs of another form are refused by name", "[reports][unit]") {
   const auto fill = [](const std::string& output) {
     return [output](store::RunStore& store) {
-      AnswerGrid grid = small_grid();
-      grid.tasks = {task_of("a", "First", 1)};
+      AnswerGrid grid = test::small_answer_grid();
+      grid.tasks = {test::answer_task("a", "First", 1)};
       AnswerGrid bare = grid;
       bare.tasks[0].records = {};
       test::add_answers(store, bare);
@@ -512,20 +457,11 @@ TEST_CASE("outputs of another form are refused by name", "[reports][unit]") {
       store.add_samples(std::span(&row, 1));
     };
   };
-  CHECK_THROWS_WITH(write(fill("no JSON")), Contains("sample r00 of task longbench-a: output") &&
-                                                Contains("expected JSON"));
-  CHECK_THROWS_WITH(write(fill(R"({"stop":"end"})")), Contains("scores"));
-  CHECK_THROWS_WITH(write(fill(R"({"scores":{}})")), Contains("stop"));
-}
-
-TEST_CASE("the nearest reference and what is shown of a text", "[reports][unit]") {
-  const std::vector<std::string> references{"unanswerable", "Jean Paul Getty", "三百七十万"};
-  CHECK(nearest_reference("It was jean paul getty.", references) == references[1]);
-  CHECK(nearest_reference("约为三百七十万人", references) == references[2]);
-  CHECK(nearest_reference("", references) == references[0]);
-  CHECK(visible_text("数字", 1) == "数…");
-  CHECK(visible_text("a\nb\x7F\x02", 9) == "a⏎ b␡␂");
-  CHECK(visible_text("abc", 3) == "abc");
+  CHECK_THROWS_WITH(
+      test::write_answers(fill("no JSON")),
+      Contains("sample r00 of task longbench-a: output") && Contains("expected JSON"));
+  CHECK_THROWS_WITH(test::write_answers(fill(R"({"stop":"end"})")), Contains("scores"));
+  CHECK_THROWS_WITH(test::write_answers(fill(R"({"scores":{}})")), Contains("stop"));
 }
 
 TEST_CASE("the answer report is found by name", "[reports][unit]") {
