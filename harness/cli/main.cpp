@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
                                       manifest_command(),
                                       engine_command(generate_spec()),
                                       engine_command(trace_spec()),
+                                      engine_command(train_spec()),
                                       analyze_command(),
                                       bench_command(),
                                       score_command(),

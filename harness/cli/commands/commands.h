@@ -30,10 +30,12 @@ Command verify_command();
 CommandSpec bench_spec();
 CommandSpec generate_spec();
 CommandSpec trace_spec();
+CommandSpec train_spec();
 CommandSpec worker_spec();
 int run_bench(const Options& options);
 int run_generate(const Options& options);
 int run_trace(const Options& options);
+int run_train(const Options& options);
 int run_worker_process(const Options& options);
 
 }  // namespace lethe::cli
