@@ -209,6 +209,7 @@ class Expansion {
     setting.sliding_window = model.sliding_window;
     setting.sliding_numbers = model.sliding_numbers;
     setting.learned_positions = model.learned_positions;
+    setting.memory_tokens = model.memory_tokens;
     try {
       catalogue_.check(setting);
     } catch (Error& error) {

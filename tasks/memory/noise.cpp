@@ -93,7 +93,8 @@ class TextNoise final : public Noise {
 
 std::vector<std::int64_t> word_ids(const models::Tokenizer& tokenizer, const std::string& word) {
   // A byte-level tokenizer writes words of a sentence with the space before them.
-  auto ids = tokenizer.encode(" " + word, false);
+  const bool sign = word == "." || word == "?";
+  auto ids = tokenizer.encode(sign ? word : " " + word, false);
   const auto unknown = tokenizer.encode("\xF0\x93\x80\x80", false);  // a hieroglyph
   if (ids.empty() || (ids.size() == 1 && unknown.size() == 1 && ids == unknown)) {
     throw Error(ErrorKind::kModel, "vocabulary mismatch: expected a tokenizer that knows '" + word +

@@ -6,7 +6,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
