@@ -241,8 +241,18 @@ class Expansion {
 }  // namespace
 
 std::vector<Cell> expand(const Suite& suite, Catalogue& catalogue, const std::string& device_kind) {
-  check_axes(suite);
-  return Expansion(suite, catalogue, device_kind).run();
+  if (suite.parts.empty()) {
+    check_axes(suite);
+    return Expansion(suite, catalogue, device_kind).run();
+  }
+  std::vector<Cell> cells;
+  std::unordered_set<std::string> keys;
+  for (const Suite& part : suite.parts) {
+    for (Cell& cell : expand(part, catalogue, device_kind)) {
+      if (keys.insert(cell.key).second) cells.push_back(std::move(cell));
+    }
+  }
+  return cells;
 }
 
 }  // namespace lethe::grid
