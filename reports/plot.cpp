@@ -101,15 +101,23 @@ std::vector<double> log_ticks(Range range) {
   return ticks;
 }
 
-std::string tick_list(const std::vector<double>& ticks) {
+std::string tick_label(double tick) {
+  if (tick >= 1e6) return scientific(tick);
+  return tick >= 100 || tick == std::round(tick) ? with_thousands(std::llround(tick))
+                                                 : fixed(tick, 1);
+}
+
+/// "64k", "2.048M", where full numbers would run into each other.
+std::string compact_label(double tick) {
+  if (tick >= 1e6) return exact_text(tick / 1e6) + "M";
+  return tick >= 1e4 && std::fmod(tick, 1e3) == 0 ? exact_text(tick / 1e3) + "k" : tick_label(tick);
+}
+
+std::string tick_list(const std::vector<double>& ticks, bool compact = false) {
   std::string out = "(";
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    const double tick = ticks[i];
-    const std::string label = tick >= 1e6 ? scientific(tick)
-                              : tick >= 100 || tick == std::round(tick)
-                                  ? with_thousands(std::llround(tick))
-                                  : fixed(tick, 1);
-    out += (i ? ", " : "") + quoted(label) + " " + number(tick);
+    const std::string label = compact ? compact_label(ticks[i]) : tick_label(ticks[i]);
+    out += (i ? ", " : "") + quoted(label) + " " + number(ticks[i]);
   }
   return out + ")";
 }
@@ -156,7 +164,8 @@ Range extent_of(const PlotPanel& panel, std::optional<double> threshold, bool ab
 
 Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
   const Range range = extent_of(panel, threshold, false);
-  if (range.empty()) return {0, 1};
+  if (range.empty()) return panel.log_y ? Range{1, 10} : Range{0, 1};
+  if (panel.log_y) return {range.low / 1.3, range.high * 1.3};
   const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
   return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
 }
@@ -178,8 +187,9 @@ std::string data_blocks(const PlotFigure& figure) {
     const PlotPanel& panel = figure.panels[p];
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const double middle = (static_cast<double>(panel.series.size()) - 1) / 2;
-      const double offset =
-          panel.hollow || panel.linear_x ? 0 : 0.07 * (static_cast<double>(s) - middle);
+      const double offset = panel.hollow || panel.linear_x || panel.log_y
+                                ? 0
+                                : 0.07 * (static_cast<double>(s) - middle);
       out += block_name(p, s) + " << EOD\n";
       for (const PlotPoint& point : panel.series[s].points) {
         out += number(point.x * std::exp2(offset)) + " " + number(point.y) + " " +
@@ -284,10 +294,12 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
     out += "set border 15 linecolor rgb " + quoted(kInk) + "\n" + title;
   }
   out += screen_margins(left, right, kBottom, main_top);
-  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics autofreq\n";
+  if (panel.log_y) out += "set logscale y 10\n";
+  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics " +
+         (panel.log_y ? tick_list(log_ticks(y), true) : "autofreq") + "\n";
   out += "set xtics nomirror out scale 0.6 " +
-         (panel.linear_x ? std::string("autofreq") : tick_list(budgets)) + " textcolor rgb " +
-         quoted(kInk) + "\n";
+         (panel.linear_x ? std::string("autofreq") : tick_list(budgets, panel.log_y)) +
+         " textcolor rgb " + quoted(kInk) + "\n";
   out +=
       "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
@@ -295,6 +307,7 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
          quoted(kInk) + "\n";
   out += plot_command(panel, index, y);
+  if (panel.log_y) out += "unset logscale y\n";
   return out + "unset label 1\nunset title\n";
 }
 
@@ -377,7 +390,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
-  if (panel.from_zero || panel.one_axis) return std::nullopt;
+  if (panel.from_zero || panel.one_axis || panel.log_y) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

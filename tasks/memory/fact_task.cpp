@@ -13,13 +13,13 @@
 namespace lethe::tasks {
 namespace {
 
-constexpr std::array<std::string_view, 4> kPersons = {"mary", "john", "daniel", "sandra"};
+constexpr std::array<std::string_view, 4> kPersons = {"Mary", "John", "Daniel", "Sandra"};
 constexpr std::array<std::string_view, 5> kVerbs = {"moved", "went", "went back", "journeyed",
                                                     "travelled"};
 /// Opposites are neighbours: direction ^ 1.
 constexpr std::array<std::string_view, 4> kDirections = {"north", "south", "east", "west"};
-constexpr std::array<std::string_view, 9> kOtherWords = {"to", "the", "is",   "where", "what",
-                                                         "of", ".",   "back", "?"};
+constexpr std::array<std::string_view, 11> kOtherWords = {
+    "to", "the", "is", "where", "what", "of", ".", "?", "back", "in", "it"};
 
 constexpr std::array<std::pair<std::string_view, FactTask>, 3> kTasks = {
     {{"memorise", FactTask::kMemorise},
@@ -166,7 +166,7 @@ FactGenerator::FactGenerator(const FactOptions& options, const models::Tokenizer
   const std::int64_t needed =
       relations ? 2 * longest({"the bathroom is north of the bedroom ."}) +
                       longest({"what is the bathroom north of ?"})
-                : longest({"sandra went back to the bathroom ."}) + longest({"where is sandra ?"});
+                : longest({"Sandra went back to the bathroom ."}) + longest({"where is Sandra ?"});
   if (options_.segment_tokens < needed) {
     throw Error(ErrorKind::kConfig, "segment: expected at least " + std::to_string(needed) +
                                         " tokens, which facts and question of task '" +
@@ -180,6 +180,7 @@ FactGenerator::Story FactGenerator::move_story(StoryStream& random) const {
   const std::size_t place = random.below(kPlaces.size());
   return {{words_->sentence({person, verb, "to the", kPlaces[place], "."})},
           words_->sentence({"where is", person, "?"}),
+          words_->sentence({person, "is in the"}),
           static_cast<std::int64_t>(place)};
 }
 
@@ -208,7 +209,7 @@ FactGenerator::Story FactGenerator::relation_story(StoryStream& random) const {
   return {facts,
           object ? words_->sentence({"what is the", kPlaces[x], direction, "of ?"})
                  : words_->sentence({"what is", direction, "of the", kPlaces[y], "?"}),
-          static_cast<std::int64_t>(object ? y : x)};
+          words_->sentence({"it is the"}), static_cast<std::int64_t>(object ? y : x)};
 }
 
 FactSample FactGenerator::sample(std::uint64_t seed, std::int64_t segments) const {
@@ -221,6 +222,7 @@ FactSample FactGenerator::sample(std::uint64_t seed, std::int64_t segments) cons
   sample.segments_ = segments;
   sample.segment_tokens_ = options_.segment_tokens;
   sample.answer_ = story.answer;
+  sample.cue_ = story.cue;
   const auto length = [](const Ids& ids) { return static_cast<std::int64_t>(ids.size()); };
   const std::int64_t question = options_.segment_tokens - length(story.question);
   const FactPlace place = options_.task == FactTask::kMemorise ? FactPlace::kStart : options_.place;

@@ -62,6 +62,9 @@ class FactSample {
   std::int64_t segment_tokens() const { return segment_tokens_; }
   /// Index into kPlaces.
   std::int64_t answer() const { return answer_; }
+  /// The beginning of an answer, which a model that continues texts is given after the last
+  /// segment.
+  const std::vector<std::int64_t>& cue() const { return cue_; }
   /// Segment of each fact, in the order in which they were placed.
   std::vector<std::int64_t> fact_segments() const;
   /// Fills `out` (segment_tokens of them) with the tokens of segment `index`.
@@ -76,6 +79,7 @@ class FactSample {
   std::shared_ptr<const Noise> noise_;
   std::uint64_t seed_ = 0;
   std::int64_t segments_ = 0, segment_tokens_ = 0, answer_ = 0;
+  std::vector<std::int64_t> cue_;
   std::vector<Placed> placed_;  ///< facts and, last, the question
 };
 
@@ -98,7 +102,7 @@ class FactGenerator {
   using Ids = std::vector<std::int64_t>;
   struct Story {
     std::vector<Ids> facts;
-    Ids question;
+    Ids question, cue;
     std::int64_t answer;
   };
   class Words;

@@ -12,6 +12,7 @@ Command analyze_command();
 Command bench_command();
 Command export_command();
 Command fetch_command();
+Command flops_command();
 Command import_command();
 Command list_command();
 Command manifest_command();

@@ -182,6 +182,7 @@ CommandSpec train_spec() {
       {"recipe", "NAME", "of data/rmt/recipes, or a JSON file"},
       {"seed", "N", "of weights, samples and order (default 1)"},
       {"out", "DIR", "folder of the checkpoint"},
+      {"backbone", "DIR", "train this pretrained BERT instead of what the recipe names"},
       {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
       {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
       {"threads", "N", "threads (default: all cores)"},

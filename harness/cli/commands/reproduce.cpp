@@ -10,6 +10,7 @@
 #include "harness/cli/output.h"
 #include "harness/cli/root.h"
 #include "harness/cli/suites.h"
+#include "harness/cli/trained_models.h"
 #include "reports/report_registry.h"
 
 namespace lethe::cli {
@@ -36,8 +37,7 @@ int list_suites(const Options& options) {
 /// Runs what is missing and writes the report even when cells failed: what is there is shown, what
 /// is not is marked. Not after an interruption, where the user wants to leave.
 int reproduce_one(const std::string& name, const Options& options) {
-  const auto loaded = load_suite(name, {}, device_kind(options));
-  const auto& suite = loaded.suite;
+  auto suite = read_suite(name, {});
   if (suite.report.empty()) {
     throw Error(ErrorKind::kConfig, "suite " + suite.name +
                                         " names no report (member \"report\"); use `lethe run` and "
@@ -46,6 +46,8 @@ int reproduce_one(const std::string& name, const Options& options) {
   const auto& report = reports::find_report(suite.report);
   const fs::path out_dir = options.text("out", "report/" + suite.name);
   const fs::path database = options.text("db", (out_dir / "results.db").string());
+  train_missing(suite, out_dir);
+  const auto loaded = load_suite(suite, device_kind(options));
   const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
   const bool as_json = options.has("json");
   if (!as_json) std::cout << describe_run(outcome, database) << std::flush;
@@ -76,10 +78,18 @@ int reproduce_one(const std::string& name, const Options& options) {
   return written.invariant_violated ? kExitOutsideTolerance : kExitOk;
 }
 
-/// The shipped suite that shows in minutes what `name` shows in hours.
+/// The shipped suite that shows in minutes what `name` shows in hours: NAME-quick, or the one of its
+/// family, rmt-quick for rmt-2m; "" where there is none.
+std::string find_quick_form(const std::string& name, const std::vector<std::string>& known) {
+  for (const auto& stem : {name, name.substr(0, name.find('-'))}) {
+    if (std::ranges::count(known, stem + "-quick") > 0) return stem + "-quick";
+  }
+  return "";
+}
+
 std::string quick_form(const std::string& name) {
   const auto known = shipped_suites();
-  if (const auto quick = name + "-quick"; std::ranges::count(known, quick) > 0) return quick;
+  if (const auto quick = find_quick_form(name, known); !quick.empty()) return quick;
   suite_path(name);  // a name that is none is told as such
   std::vector<std::string> forms;
   for (const auto& suite : known) {
@@ -100,10 +110,12 @@ int run(const Options& options) {
   int code = kExitOk;
   const auto known = shipped_suites();
   for (const auto& suite : known) {
-    if (grid::read_suite(suite_path(suite), {}).report.empty()) continue;
+    const auto read = read_suite(suite, {});
+    if (read.report.empty() || !read.train.empty()) continue;  // training is asked for by name
     // Of two forms of one suite, the one that is asked for.
-    const bool has_quick = std::ranges::count(known, suite + "-quick") > 0;
-    if (options.has("quick") ? has_quick : suite.ends_with("-quick")) continue;
+    const bool quick = suite.ends_with("-quick");
+    const bool has_quick = !quick && !find_quick_form(suite, known).empty();
+    if (options.has("quick") ? has_quick : quick) continue;
     if (!options.has("json")) std::cout << "== " << suite << '\n' << std::flush;
     const int ended = reproduce_one(suite, options);
     if (ended == kExitInterrupted) return ended;

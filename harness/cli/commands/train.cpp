@@ -6,7 +6,8 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
-#include "harness/cli/machine.h"
+#include "harness/base/json.h"
+#include "harness/base/machine.h"
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
@@ -83,6 +84,15 @@ class Console final : public training::EventSink {
   std::int64_t first_step_ = -1;
 };
 
+/// Whether `out` holds the checkpoint that this run would make.
+bool is_trained(const fs::path& out, const std::string& run_key) {
+  const fs::path file = out / "provenance.json";
+  if (!fs::is_regular_file(file) || !fs::is_regular_file(out / "model.safetensors")) return false;
+  const auto value = read_json_file(file, ErrorKind::kData);
+  const auto* key = value.is_object() ? value.get_object().if_contains("run_key") : nullptr;
+  return key && *key == json::value(run_key);
+}
+
 json::object provenance(int threads) {
   return {{"version", version().version},
           {"commit", version().git_commit},
@@ -96,7 +106,8 @@ json::object provenance(int threads) {
 
 int run_train(const Options& options) {
   options.choice("WHAT", "", {"rmt"});
-  const auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")));
+  auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")), root_folder());
+  if (options.has("backbone")) recipe.model.backbone = options.text("backbone");
   training::RmtTrainOptions train;
   train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
   train.threads = static_cast<int>(options.integer("threads", models::compute_threads(), 1, 1024));
@@ -109,6 +120,11 @@ int run_train(const Options& options) {
   // Threads share the shards of a batch; a product of one shard has one.
   models::set_compute_threads(1);
   Console console;
+  if (is_trained(train.out, training::rmt_run_key(recipe, train))) {
+    console.message(train.out.string() + " is trained: recipe " + recipe.name + ", seed " +
+                    std::to_string(train.seed));
+    return kExitOk;
+  }
   const auto result = training::train_rmt(recipe, train, console);
   if (!result.finished) {
     console.message("stopped after step " + std::to_string(result.steps) +
