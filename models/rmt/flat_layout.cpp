@@ -106,10 +106,10 @@ at::Tensor FlatLayout::initial(std::uint64_t seed) const {
 }
 
 void FlatLayout::read_places(const Checkpoint& checkpoint, const Places& places,
-                             const at::Tensor& flat, bool backbone) const {
+                             const at::Tensor& flat, std::size_t required) const {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const Place& place = places.all()[i];
-    if (backbone && !checkpoint.has(place.parts.front().name)) continue;
+    if (i >= required && !checkpoint.has(place.parts.front().name)) continue;
     Places::fill(checkpoint, place,
                  flat.narrow(0, ranges_[i].first, ranges_[i].count).view(place.shape()));
   }

@@ -3,6 +3,7 @@
 // moves: names, shapes, first values, files. Encoder and decoder form share it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -32,8 +33,8 @@ class FlatLayout {
   /// 1706.03762, section 3.5), ones for norms, zeros for biases. Under RecurrentMask::kPaper all
   /// memory tokens begin equal, and positions tell them apart.
   at::Tensor initial(std::uint64_t seed) const;
-  /// `flat` with every tensor that the checkpoint has instead. Throws Error(kModel) for a wrong
-  /// shape, a value that is not finite, and, unless `backbone` alone is wanted, a missing tensor.
+  /// Writes the checkpoint's tensors into `flat`; of a `backbone` alone, those it has. Throws
+  /// Error(kModel) for a missing tensor, a wrong shape, a value that is not finite.
   virtual void read(const Checkpoint& checkpoint, const at::Tensor& flat, bool backbone) const = 0;
   /// Bytes of model.safetensors: every tensor under its name in Hugging Face's model and stored as
   /// there, "rmt.memory.weight" beside it.
@@ -51,9 +52,10 @@ class FlatLayout {
   /// Sets the tensors of `places` (those of lay_out()) in their types: views of `flat` where that
   /// is its type. Gradients flow back.
   void bind_views(const at::Tensor& flat, const Places& places) const;
-  /// read() with the tensors under the names of `places`.
+  /// read() with the tensors under the names of `places`, of which the first `required` have to be
+  /// there.
   void read_places(const Checkpoint& checkpoint, const Places& places, const at::Tensor& flat,
-                   bool backbone) const;
+                   std::size_t required) const;
 
  private:
   ModelConfig config_;

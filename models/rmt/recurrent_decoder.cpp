@@ -75,11 +75,12 @@ RecurrentDecoderWeights RecurrentDecoderLayout::bind(const at::Tensor& flat,
 void RecurrentDecoderLayout::read(const Checkpoint& checkpoint, const at::Tensor& flat,
                                   bool backbone) const {
   LETHE_ASSERT(checkpoint.config() == config(), "a layout is for one model");
-  RecurrentDecoderWeights weights;
-  Places places(kFloat);
-  map(checkpoint, weights, places);
-  read_places(checkpoint, places, flat, backbone);
-  if (!backbone || recurrent().memory_tokens == 0) return;
+  RecurrentDecoderWeights unused;
+  Places stored(kFloat);
+  map(checkpoint, unused, stored);
+  const std::size_t memories = recurrent().memory_tokens > 0 ? 1 : 0;  // they come last
+  read_places(checkpoint, stored, flat, stored.all().size() - (backbone ? memories : 0));
+  if (!backbone || memories == 0) return;
   const RecurrentDecoderWeights bound = bind(flat, kFloat);
   bound.memory.mul_(bound.decoder.embedding.std());
 }

@@ -6,9 +6,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include "harness/base/error.h"
 #include "models/rmt/recurrent_encoder.h"
 #include "models/rmt/recurrent_host.h"
-#include "models/transformer/families/families.h"
 
 namespace lethe::models {
 namespace {
@@ -17,7 +17,7 @@ class EncoderModel final : public RecurrentModel {
  public:
   EncoderModel(const Checkpoint& checkpoint, RecurrentConfig recurrent, DType dtype,
                at::Device device)
-      : layout_(checkpoint.config(), std::move(recurrent), families::bert_prefix(checkpoint)),
+      : layout_(checkpoint.config(), std::move(recurrent)),
         precision_(precision_of(dtype)),
         options_(at::TensorOptions(precision_.compute).device(device)),
         encoder_(layout_, loaded(checkpoint), precision_) {}
@@ -92,6 +92,12 @@ std::unique_ptr<RecurrentModel> load_recurrent_model(const std::filesystem::path
   require_device(device);
   auto recurrent = host::required_config(folder, RecurrentForm::kEncoder);
   const auto checkpoint = open_checkpoint(folder);
+  try {
+    require_fitting(checkpoint->config(), recurrent, ErrorKind::kModel);
+  } catch (Error& error) {
+    error.add_context((folder / "config.json").string());
+    throw;
+  }
   return std::make_unique<EncoderModel>(*checkpoint, std::move(recurrent), dtype,
                                         at::Device(device));
 }
