@@ -173,7 +173,8 @@ CommandSpec train_spec() {
   spec.description =
       "train rmt: an encoder with recurrent memory (arXiv 2304.11062) by a recipe: a curriculum "
       "of\n"
-      "segments and of their length, hard negatives, back-propagation through all segments. The\n"
+      "segments and of their length, hard negatives, back-propagation through all segments; or a\n"
+      "decoder, for the tasks of the first paper (arXiv 2207.06881): recipe copy. The\n"
       "result does not depend on the number of threads. A run that was stopped (Ctrl-C, a kill) "
       "goes\n"
       "on with the same command, to the same bits. See docs/rmt.md.";
