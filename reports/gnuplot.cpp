@@ -30,6 +30,16 @@ std::filesystem::path find_program(const std::string& program) {
 
 }  // namespace
 
+std::string gnuplot_string(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') continue;
+    out += c;
+  }
+  return out + "\"";
+}
+
 std::vector<std::filesystem::path> draw(const PlotFigure& figure,
                                         const std::filesystem::path& folder,
                                         const std::string& program) {
