@@ -19,9 +19,17 @@ struct PublishedValue {
   std::optional<std::int64_t> length;
   std::string metric;  ///< where one table has several
   std::string tag;     ///< part of speech, where the table has them
+  std::string task;    ///< where one table has several, and so on with model and unit
+  std::string model;
+  std::string unit;
+  std::optional<std::int64_t> segments;        ///< of a segmented input …
+  std::optional<std::int64_t> train_segments;  ///< … and of those trained on, at most
+  std::optional<std::int64_t> bptt;            ///< earlier segments that the gradient runs through
+  std::string setting;                         ///< further coordinates: "steps 2x"
   double value = 0;
-  std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
-  std::string caution;  ///< a remark a reader of the cell should see
+  std::optional<double> spread;  ///< standard deviation over runs
+  std::string suspect;           ///< why the printed value is probably wrong; "" when it is not
+  std::string caution;           ///< a remark a reader of the cell should see
 };
 
 struct PublishedTable {
@@ -31,6 +39,7 @@ struct PublishedTable {
   std::string arxiv;
   std::string place;  ///< table or figure
   std::string model;
+  std::string unit;
   std::vector<PublishedValue> values;
 
   const PublishedValue* find(std::string_view policy, std::int64_t budget) const;
