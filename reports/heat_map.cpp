@@ -17,9 +17,10 @@ constexpr int kField = 58;      // pixels of a field across …
 constexpr int kFieldHigh = 30;  // … and down
 constexpr int kMargin = 110;    // for labels, at the left and of a panel
 
+constexpr double kMostCover = 0.6;  // of a field: ink stays readable on it
+
 /// 0xAARRGGBB, where AA counts transparency: the page's own paper shines through low values.
 std::string colour_of(double value, const HeatMap& map) {
-  constexpr double kMostCover = 0.6;
   const double share = std::clamp((value - map.low) / (map.high - map.low), 0.0, 1.0);
   std::array<char, 16> text;
   std::snprintf(text.data(), text.size(), "0x%02X0072B2",

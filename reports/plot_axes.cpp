@@ -46,6 +46,11 @@ Range extent_of(const PlotPanel& panel, std::optional<double> threshold, bool ab
   return range;
 }
 
+/// A label of five letters with its distance, in shares of the canvas.
+constexpr double kLabel = 0.037;
+/// Fewer labels than this make no axis.
+constexpr std::size_t kFew = 3;
+
 }  // namespace
 
 std::vector<double> plot_abscissae(const PlotPanel& panel) {
@@ -57,9 +62,6 @@ std::vector<double> plot_abscissae(const PlotPanel& panel) {
 }
 
 std::vector<double> x_ticks(const std::vector<double>& values, double width) {
-  // A label of five letters with its distance, in shares of the canvas.
-  constexpr double kLabel = 0.037;
-  constexpr std::size_t kFew = 3;
   if (values.size() < 2) return values;
   const double apart = kLabel / width * std::log2(values.back() / values.front());
   const auto spaced = [&](const std::vector<double>& from) {
