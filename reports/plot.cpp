@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "harness/base/names.h"
@@ -50,15 +49,23 @@ std::string number(double value) {
   return exact_text(value);
 }
 
-std::string tick_list(const std::vector<double>& ticks) {
+std::string tick_label(double tick) {
+  if (tick >= 1e6) return scientific(tick);
+  return tick >= 100 || tick == std::round(tick) ? with_thousands(std::llround(tick))
+                                                 : fixed(tick, 1);
+}
+
+/// "64k", "2.048M", where full numbers would run into each other.
+std::string compact_label(double tick) {
+  if (tick >= 1e6) return exact_text(tick / 1e6) + "M";
+  return tick >= 1e4 && std::fmod(tick, 1e3) == 0 ? exact_text(tick / 1e3) + "k" : tick_label(tick);
+}
+
+std::string tick_list(const std::vector<double>& ticks, bool compact = false) {
   std::string out = "(";
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    const double tick = ticks[i];
-    const std::string label = tick >= 1e6 ? scientific(tick)
-                              : tick >= 100 || tick == std::round(tick)
-                                  ? with_thousands(std::llround(tick))
-                                  : fixed(tick, 1);
-    out += (i ? ", " : "") + gnuplot_string(label) + " " + number(tick);
+    const std::string label = compact ? compact_label(ticks[i]) : tick_label(ticks[i]);
+    out += (i ? ", " : "") + gnuplot_string(label) + " " + number(ticks[i]);
   }
   return out + ")";
 }
@@ -74,8 +81,9 @@ std::string data_blocks(const PlotFigure& figure) {
     const PlotPanel& panel = figure.panels[p];
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const double middle = (static_cast<double>(panel.series.size()) - 1) / 2;
-      const double offset =
-          panel.hollow || panel.linear_x ? 0 : 0.07 * (static_cast<double>(s) - middle);
+      const double offset = panel.hollow || panel.linear_x || panel.log_y
+                                ? 0
+                                : 0.07 * (static_cast<double>(s) - middle);
       out += block_name(p, s) + " << EOD\n";
       for (const PlotPoint& point : panel.series[s].points) {
         out += number(point.x * std::exp2(offset)) + " " + number(point.y) + " " +
@@ -182,9 +190,12 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
     out += "set border 15 linecolor rgb " + gnuplot_string(kInk) + "\n" + title;
   }
   out += screen_margins(left, right, kBottom, main_top);
-  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics autofreq\n";
+  if (panel.log_y) out += "set logscale y 10\n";
+  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics " +
+         (panel.log_y ? tick_list(log_ticks(y), true) : "autofreq") + "\n";
   out += "set xtics nomirror out scale 0.6 " +
-         (panel.linear_x ? std::string("autofreq") : tick_list(x_ticks(budgets, right - left))) +
+         (panel.linear_x ? std::string("autofreq")
+                         : tick_list(x_ticks(budgets, right - left), panel.log_y)) +
          " textcolor rgb " + gnuplot_string(kInk) + "\n";
   out += "set xlabel " + gnuplot_string(panel.x_label) + " offset 0,0.3 textcolor rgb " +
          gnuplot_string(kInk) + "\n";
@@ -193,6 +204,7 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
          gnuplot_string(kInk) + "\n";
   out += plot_command(panel, index, y);
+  if (panel.log_y) out += "unset logscale y\n";
   return out + "unset label 1\nunset title\n";
 }
 

@@ -33,9 +33,9 @@ struct PlotLevel {
   std::optional<double> high;
 };
 
-/// One pair of axes: x in powers of two (or linear), y linear. Series that leave the others far
-/// behind send their high part to a strip with its own logarithmic axis above, so that neither
-/// hides the other.
+/// One pair of axes: x in powers of two (or linear), y linear (or logarithmic). Series that leave
+/// the others far behind send their high part to a strip with its own logarithmic axis above, so
+/// that neither hides the other.
 struct PlotPanel {
   std::string title;
   std::string x_label;
@@ -46,6 +46,7 @@ struct PlotPanel {
   bool linear_x = false;   ///< x in even steps instead
   bool from_zero = false;  ///< amounts whose ratios are to be seen: y from 0, one axis for all
   bool one_axis = false;   ///< no upper strip: the values are of one scale
+  bool log_y = false;      ///< one logarithmic axis: values, all above 0, of many magnitudes
 };
 
 /// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.

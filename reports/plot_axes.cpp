@@ -78,7 +78,7 @@ std::vector<double> x_ticks(const std::vector<double>& values, double width) {
   std::vector<double> octaves;
   std::copy_if(values.begin(), values.end(), std::back_inserter(octaves),
                [](double value) { return std::exp2(std::round(std::log2(value))) == value; });
-  return octaves.size() < kFew ? ticks : spaced(octaves);
+  return octaves.size() < kFew || octaves.back() != values.back() ? ticks : spaced(octaves);
 }
 
 std::vector<double> log_ticks(Range range) {
@@ -101,7 +101,8 @@ std::vector<double> log_ticks(Range range) {
 
 Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
   const Range range = extent_of(panel, threshold, false);
-  if (range.empty()) return {0, 1};
+  if (range.empty()) return panel.log_y ? Range{1, 10} : Range{0, 1};
+  if (panel.log_y) return {range.low / 1.3, range.high * 1.3};
   const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
   return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
 }
@@ -113,7 +114,7 @@ Range strip_range(const PlotPanel& panel, double threshold, double floor) {
 }
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
-  if (panel.from_zero || panel.one_axis) return std::nullopt;
+  if (panel.from_zero || panel.one_axis || panel.log_y) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

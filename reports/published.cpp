@@ -80,9 +80,9 @@ PublishedTable read_published(const std::filesystem::path& path) {
     value.budget = optional_integer(entry, "budget");
     value.length = optional_integer(entry, "length");
     value.value = entry.number("value");
+    value.model = entry.string("model", table.model);
     value.metric = entry.string("metric", "");
     value.task = entry.string("task", "");
-    value.model = entry.string("model", "");
     value.unit = entry.string("unit", "");
     value.segments = optional_integer(entry, "segments");
     value.train_segments = optional_integer(entry, "train_segments");
@@ -93,6 +93,7 @@ PublishedTable read_published(const std::filesystem::path& path) {
       value.tag = reader_of.string("tag", "");
       value.setting = setting_text(*setting);
     }
+    if (entry.has("reading_error")) value.reading_error = entry.number("reading_error");
     value.caution = entry.string("caution", "");
     if (entry.boolean("suspect", false)) value.suspect = entry.string("suspect_reason");
     table.values.push_back(std::move(value));

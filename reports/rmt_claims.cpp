@@ -11,12 +11,14 @@
 namespace lethe::reports {
 namespace {
 
+/// In the order of their names in parse_kind().
+constexpr std::array<RmtClaimKind, 7> kKinds{
+    RmtClaimKind::kHeld,     RmtClaimKind::kOrder,  RmtClaimKind::kBeyond, RmtClaimKind::kFlat,
+    RmtClaimKind::kControls, RmtClaimKind::kMemory, RmtClaimKind::kCost};
+
 RmtClaimKind parse_kind(const std::string& text, const std::string& where) {
   static const std::vector<std::string> known{"held",     "order",  "beyond", "flat",
                                               "controls", "memory", "cost"};
-  static constexpr std::array<RmtClaimKind, 7> kKinds{
-      RmtClaimKind::kHeld,     RmtClaimKind::kOrder,  RmtClaimKind::kBeyond, RmtClaimKind::kFlat,
-      RmtClaimKind::kControls, RmtClaimKind::kMemory, RmtClaimKind::kCost};
   const auto at = std::find(known.begin(), known.end(), text);
   if (at == known.end()) {
     throw unknown_name(ErrorKind::kData, where + ": claim kind", text, known);

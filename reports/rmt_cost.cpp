@@ -12,6 +12,8 @@
 namespace lethe::reports {
 namespace {
 
+constexpr double kKiB = 1024;
+
 /// Mean over the cells of a group at one length, and their largest bytes.
 struct Cost {
   double seconds = 0;                  ///< per sample
@@ -184,7 +186,6 @@ PlotFigure rmt_cost_figure(const RmtResults& results, const RmtClaims& claims,
       const auto cost = cost_of(*group, length);
       const auto segments = group->segments(length);
       if (!cost || !segments) continue;
-      constexpr double kKiB = 1024;
       const auto x = static_cast<double>(*segments);
       if (cost->state > 0)
         bytes.points.push_back({x, static_cast<double>(cost->state) / kKiB, {}, {}});

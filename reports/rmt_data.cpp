@@ -15,6 +15,11 @@
 namespace lethe::reports {
 namespace {
 
+constexpr std::string_view kMember = "memory=";
+/// Of its values, in the order of their names in memory_of_policy().
+constexpr std::array<RmtMemory, 4> kMeanings{RmtMemory::kCarried, RmtMemory::kReset,
+                                             RmtMemory::kShuffled, RmtMemory::kNone};
+
 using store::CellStatus;
 
 bool failed(CellStatus status) {
@@ -163,9 +168,9 @@ std::optional<RmtMean> RmtGroup::mean(std::int64_t length) const {
   return mean;
 }
 
-std::optional<std::int64_t> RmtGroup::length_of(std::int64_t wanted) const {
+std::optional<std::int64_t> RmtGroup::length_of(std::int64_t wanted_segments) const {
   for (const std::int64_t length : lengths()) {
-    if (segments(length) == wanted) return length;
+    if (segments(length) == wanted_segments) return length;
   }
   return std::nullopt;
 }
@@ -246,12 +251,9 @@ RmtMemory memory_of_policy(const std::string& policy) {
   const auto colon = policy.find(':');
   if (policy.substr(0, colon) != "rmt") return RmtMemory::kEviction;
   if (colon == std::string::npos) return RmtMemory::kCarried;
-  constexpr std::string_view kMember = "memory=";
   for (const std::string& option : split(policy.substr(colon + 1), ',')) {
     if (!option.starts_with(kMember)) continue;
     static const std::vector<std::string> known{"carried", "reset", "shuffled", "none"};
-    static constexpr std::array<RmtMemory, 4> kMeanings{RmtMemory::kCarried, RmtMemory::kReset,
-                                                        RmtMemory::kShuffled, RmtMemory::kNone};
     const std::string value = option.substr(kMember.size());
     const auto at = std::find(known.begin(), known.end(), value);
     if (at == known.end()) {

@@ -138,7 +138,7 @@ struct RmtGroup {
   /// Numbers behind mean(), one per model that has one.
   std::vector<double> shares(std::int64_t length) const;
   /// Text tokens at that many segments, where a cell has them.
-  std::optional<std::int64_t> length_of(std::int64_t segments) const;
+  std::optional<std::int64_t> length_of(std::int64_t wanted_segments) const;
   /// Whether the test has more hard negatives per token than any stage of the training.
   bool harder() const;
   /// "trained on at most 7 segments, 10 memory tokens".

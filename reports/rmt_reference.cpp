@@ -20,10 +20,13 @@ std::string whole(const std::optional<std::int64_t>& value) {
   return value ? with_thousands(*value) : "";
 }
 
-std::vector<Coordinate> coordinates() {
+std::vector<Coordinate> coordinates(const PublishedTable& published) {
   return {
       {{"task"}, [](const PublishedValue& value) { return value.task; }},
-      {{"model"}, [](const PublishedValue& value) { return value.model; }},
+      {{"model"},
+       [&](const PublishedValue& value) {
+         return value.model == published.model ? std::string() : value.model;
+       }},
       {{"system"}, [](const PublishedValue& value) { return value.policy; }},
       {{"memory or cache", Align::kRight},
        [](const PublishedValue& value) { return whole(value.budget); }},
@@ -44,7 +47,7 @@ Table rmt_reference_table(const PublishedTable& published) {
   table.caption = published.title + " — " + published.paper + " (arXiv " + published.arxiv + "), " +
                   published.place + "; not run here";
   std::vector<Coordinate> used;
-  for (Coordinate& coordinate : coordinates()) {
+  for (Coordinate& coordinate : coordinates(published)) {
     const bool any =
         std::any_of(published.values.begin(), published.values.end(),
                     [&](const auto& value) { return !coordinate.text(value).empty(); });

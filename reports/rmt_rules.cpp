@@ -16,6 +16,8 @@ constexpr const char* kMet = "met";
 constexpr const char* kMissing = "missing";
 constexpr const char* kLook = "look";
 
+constexpr std::size_t kControls = 4;  // reset, shuffled, none, a 1-segment checkpoint
+
 using Numbers = std::set<std::int64_t>;
 
 std::string list_of(const Numbers& numbers) {
@@ -164,10 +166,9 @@ class Rules {
       const bool beyond = group->segments(group->lengths().back()).value_or(0) > 1;
       if (group->model().trained_segments == 1 && beyond) found.insert("1-segment checkpoint");
     }
-    constexpr std::size_t kAll = 4;
     add("Controls that must fail beside their computed expectation: memory reset, shuffled, none, "
         "and a 1-segment checkpoint",
-        list_of(found), found.size() == kAll ? kMet : kMissing);
+        list_of(found), found.size() == kControls ? kMet : kMissing);
   }
 
   void seeds() {

@@ -10,6 +10,11 @@
 #include "reports/statistics/distributions.h"
 
 namespace lethe::reports {
+namespace {
+
+constexpr double kTied = 1 + 1e-7;  // of probabilities
+
+}  // namespace
 
 Interval wilson_interval(std::size_t correct, std::size_t n, double level) {
   LETHE_ASSERT(n > 0 && correct <= n, "an interval needs answers, at most all of them right");
@@ -27,7 +32,6 @@ Interval wilson_interval(std::size_t correct, std::size_t n, double level) {
 
 double binomial_p(std::size_t correct, std::size_t n, double p) {
   LETHE_ASSERT(n > 0 && correct <= n, "a test needs answers, at most all of them right");
-  constexpr double kTied = 1 + 1e-7;
   const boost::math::binomial_distribution<double> distribution(static_cast<double>(n), p);
   const double observed = boost::math::pdf(distribution, static_cast<double>(correct));
   double sum = 0;

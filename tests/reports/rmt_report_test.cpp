@@ -105,7 +105,7 @@ TEST_CASE("accuracy stands with its interval, the seeds' spread and the paper", 
 }
 
 TEST_CASE("what is held needs three seeds and the claimed mean", "[reports][unit]") {
-  const auto verdict = [](std::vector<RmtCellSpec> cells) {
+  const auto verdict = [](const std::vector<RmtCellSpec>& cells) {
     const Reported report = report_on(cells);
     return check_rmt_claims(read(report.store()), shipped()).front();
   };
