@@ -101,15 +101,24 @@ std::vector<double> log_ticks(Range range) {
   return ticks;
 }
 
-std::string tick_list(const std::vector<double>& ticks) {
+std::string tick_label(double tick) {
+  if (tick >= 1e6 || (tick > 0 && tick < 1e-3)) return scientific(tick);
+  if (tick > 0 && tick < 1) return fixed(tick, 1 - static_cast<int>(std::floor(std::log10(tick))));
+  return tick >= 100 || tick == std::round(tick) ? with_thousands(std::llround(tick))
+                                                 : fixed(tick, 1);
+}
+
+/// "64k", "2.048M", where full numbers would run into each other.
+std::string compact_label(double tick) {
+  if (tick >= 1e6) return exact_text(tick / 1e6) + "M";
+  return tick >= 1e4 && std::fmod(tick, 1e3) == 0 ? exact_text(tick / 1e3) + "k" : tick_label(tick);
+}
+
+std::string tick_list(const std::vector<double>& ticks, bool compact = false) {
   std::string out = "(";
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    const double tick = ticks[i];
-    const std::string label = tick >= 1e6 ? scientific(tick)
-                              : tick >= 100 || tick == std::round(tick)
-                                  ? with_thousands(std::llround(tick))
-                                  : fixed(tick, 1);
-    out += (i ? ", " : "") + quoted(label) + " " + number(tick);
+    const std::string label = compact ? compact_label(ticks[i]) : tick_label(ticks[i]);
+    out += (i ? ", " : "") + quoted(label) + " " + number(ticks[i]);
   }
   return out + ")";
 }
@@ -156,7 +165,8 @@ Range extent_of(const PlotPanel& panel, std::optional<double> threshold, bool ab
 
 Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
   const Range range = extent_of(panel, threshold, false);
-  if (range.empty()) return {0, 1};
+  if (range.empty()) return panel.log_y ? Range{1, 10} : Range{0, 1};
+  if (panel.log_y) return {range.low / 1.3, range.high * 1.3};
   const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
   return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
 }
@@ -178,8 +188,9 @@ std::string data_blocks(const PlotFigure& figure) {
     const PlotPanel& panel = figure.panels[p];
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const double middle = (static_cast<double>(panel.series.size()) - 1) / 2;
-      const double offset =
-          panel.hollow || panel.linear_x ? 0 : 0.07 * (static_cast<double>(s) - middle);
+      const double offset = panel.hollow || panel.linear_x || panel.log_y
+                                ? 0
+                                : 0.07 * (static_cast<double>(s) - middle);
       out += block_name(p, s) + " << EOD\n";
       for (const PlotPoint& point : panel.series[s].points) {
         out += number(point.x * std::exp2(offset)) + " " + number(point.y) + " " +
@@ -223,9 +234,9 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
                       ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
     }
+    const std::string marks = std::to_string(panel.hollow ? style.hollow : style.filled);
     parts.push_back(block_name(index, s) + " using 1:" + within(y) +
-                    " with linespoints pointtype " +
-                    std::to_string(panel.hollow ? style.hollow : style.filled) +
+                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
                     (panel.hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
                     " notitle");
   }
@@ -248,6 +259,25 @@ std::string break_marks(double left, double low, double high) {
     out += "set arrow " + std::to_string(tag++) + " from screen " + number(left - 0.006) +
            ", screen " + number(y - 0.008) + " to screen " + number(left + 0.006) + ", screen " +
            number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + quoted(kInk) + " front\n";
+  }
+  return out;
+}
+
+/// What begins where. Arrows and labels are numbered apart from those of the axes.
+std::string marks_of(const PlotPanel& panel) {
+  std::string out;
+  int tag = 10;
+  for (const PlotMark& mark : panel.marks) {
+    const std::string colour =
+        " rgb " + quoted(mark.style ? kStyles[*mark.style % kStyles.size()].colour : kInk);
+    const std::string x = number(mark.x);
+    out += "set arrow " + std::to_string(tag) + " from first " + x + ", graph 0 to first " + x +
+           ", graph 1 nohead linewidth 0.8 dashtype 3 linecolor" + colour + " back\n";
+    if (!mark.label.empty()) {
+      out += "set label " + std::to_string(tag) + " " + quoted(mark.label) + " at first " + x +
+             ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour + "\n";
+    }
+    ++tag;
   }
   return out;
 }
@@ -284,18 +314,21 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
     out += "set border 15 linecolor rgb " + quoted(kInk) + "\n" + title;
   }
   out += screen_margins(left, right, kBottom, main_top);
-  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics autofreq\n";
+  if (panel.log_y) out += "set logscale y 10\n";
+  out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics " +
+         (panel.log_y ? tick_list(log_ticks(y), true) : "autofreq") + "\n";
   out += "set xtics nomirror out scale 0.6 " +
-         (panel.linear_x ? std::string("autofreq") : tick_list(budgets)) + " textcolor rgb " +
-         quoted(kInk) + "\n";
+         (panel.linear_x ? std::string("autofreq") : tick_list(budgets, panel.log_y)) +
+         " textcolor rgb " + quoted(kInk) + "\n";
   out +=
       "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
   out += "set label 1 " + quoted(panel.y_label) + " at screen " + number(left - 0.058) +
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
          quoted(kInk) + "\n";
-  out += plot_command(panel, index, y);
-  return out + "unset label 1\nunset title\n";
+  out += marks_of(panel) + plot_command(panel, index, y);
+  if (panel.log_y) out += "unset logscale y\n";
+  return out + "unset label\nunset arrow\nunset title\n";
 }
 
 /// What a legend says of one kind of line.
@@ -316,9 +349,10 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      entries.push_back({series.label, "linespoints linewidth 1.9 pointtype " +
-                                           std::to_string(style.filled) + " linecolor rgb " +
-                                           quoted(style.colour)});
+      const std::string marks = std::to_string(style.filled);
+      entries.push_back(
+          {series.label, (panel.bare_lines ? "lines" : "linespoints pointtype " + marks) +
+                             " linewidth 1.9 linecolor rgb " + quoted(style.colour)});
     }
   }
   return entries;
@@ -377,7 +411,7 @@ std::string figure_body(const PlotFigure& figure) {
 }  // namespace
 
 std::optional<double> strip_threshold(const PlotPanel& panel) {
-  if (panel.from_zero || panel.one_axis) return std::nullopt;
+  if (panel.from_zero || panel.one_axis || panel.log_y) return std::nullopt;
   std::vector<double> highest;
   for (const PlotSeries& series : panel.series) {
     Range range;

@@ -29,7 +29,8 @@ struct StoredTraining {
 
 /// The one writer of training runs: holds the StoreLock for as long as it lives, so that neither a
 /// run of a grid nor another trainer writes at the same time. Writes through the connection of a
-/// RunStore, which outlives it and stays where it is. Use from one thread at a time.
+/// RunStore, which outlives it and stays where it is, as the clock does. Use from one thread at a
+/// time.
 ///
 /// Every function throws as RunStore's do: Error(kStore) for a database that is locked by another
 /// program, or a full disk, …; Error(kInternal) for an unknown id or a value that breaks a rule of

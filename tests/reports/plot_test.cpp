@@ -74,6 +74,37 @@ TEST_CASE("amounts stand on one axis from zero", "[reports][unit]") {
   CHECK_FALSE(has(gnuplot_script(amounts), "set logscale y"));
 }
 
+TEST_CASE("values of many magnitudes stand on one logarithmic axis", "[reports][unit]") {
+  PlotFigure magnitudes = figure(true);
+  magnitudes.panels[0].log_y = true;
+  CHECK_FALSE(strip_threshold(magnitudes.panels[0]));
+  const std::string script = gnuplot_script(magnitudes);
+  CHECK(has(script, "set logscale y 10"));
+  CHECK(
+      has(script, "set ytics (\"50\" 50, \"100\" 100, \"200\" 200, \"500\" 500, \"1,000\" 1000)"));
+  CHECK_FALSE(has(script, "set ytics autofreq"));
+  CHECK(has(script, "\n64 32 "));  // without intervals to be told apart, every point at its place
+  for (auto& series : magnitudes.panels[0].series) {
+    series.points.back() = {2048000, 1180263, {}, {}};
+    series.points.front() = {64000, 30, {}, {}};
+  }
+  const std::string large = gnuplot_script(magnitudes);
+  CHECK(has(large, "\"64k\" 64000, \"2.048M\" 2048000"));
+  CHECK(has(large, "\"100k\" 1e+05, \"1M\" 1e+06"));
+}
+
+TEST_CASE("lines of many points have no marks, and stages stand beside them", "[reports][unit]") {
+  PlotFigure many = figure(false);
+  many.panels[0].bare_lines = true;
+  many.panels[0].marks = {{.x = 100, .label = "two \"segments\""}, {.x = 200, .style = 1}};
+  const std::string script = gnuplot_script(many);
+  CHECK_FALSE(has(script, "linespoints pointtype"));
+  CHECK(has(script, "set arrow 10 from first 100, graph 0 to first 100, graph 1 nohead"));
+  CHECK(has(script, "set label 10 \"two \\\"segments\\\"\" at first 100"));
+  CHECK(has(script, "dashtype 3 linecolor rgb \"#0072B2\" back"));
+  CHECK_FALSE(has(script, "set label 11"));
+}
+
 TEST_CASE("a legend of long names takes rows enough for all of them", "[reports][integration]") {
   PlotFigure names = figure(false);
   names.panels[0].series.clear();
