@@ -119,12 +119,10 @@ std::string training_origins_sql() {
          "FROM provenance p JOIN trainings t ON t.provenance_id = p.id\nORDER BY p.id";
 }
 
-std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size_t most) {
-  const std::size_t size = (points.size() + most - 1) / std::max<std::size_t>(1, most);
-  if (size <= 1) return points;
+std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size_t neighbours) {
   std::vector<CurvePoint> out;
-  for (std::size_t begin = 0; begin < points.size(); begin += size) {
-    const std::size_t end = std::min(points.size(), begin + size);
+  for (std::size_t begin = 0; begin < points.size(); begin += neighbours) {
+    const std::size_t end = std::min(points.size(), begin + neighbours);
     CurvePoint mean;
     for (std::size_t i = begin; i < end; ++i) {
       mean.step += points[i].step / static_cast<double>(end - begin);

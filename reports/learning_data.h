@@ -69,7 +69,8 @@ std::string last_values_sql(const TrainingGroup& group);
 /// Where the training runs come from; columns as of provenance_sql().
 std::string training_origins_sql();
 
-/// At most `most` points: means of equally many neighbours, at the mean of their steps.
-std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size_t most);
+/// Means of `neighbours` (at least 1) successive points each, at the mean of their steps; the last
+/// of what is left.
+std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size_t neighbours);
 
 }  // namespace lethe::reports

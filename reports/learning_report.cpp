@@ -17,7 +17,7 @@ namespace lethe::reports {
 namespace {
 
 constexpr std::size_t kMostPoints = 400;  ///< of a line: about one per pixel of a panel
-constexpr std::size_t kPanels = 3;        ///< of a figure
+constexpr std::size_t kPanels = 2;        ///< of a figure
 constexpr double kMagnitudes = 20;        ///< values that span this factor get a logarithmic axis
 constexpr double kLabelDistance = 0.03;   ///< of stages, as a share of the axis of steps
 constexpr const char* kSeconds = "seconds";
@@ -142,21 +142,28 @@ class Section {
   PlotPanel panel_of(const std::string& metric) {
     PlotPanel panel{.title = metric,
                     .x_label = "steps",
-                    .y_label = metric,
+                    .y_label = "",
                     .series = {},
                     .level = {},
                     .linear_x = true,
                     .one_axis = true,
                     .bare_lines = true};
+    std::size_t most = 0;
+    for (const TrainingRun& run : group_.runs) {
+      if (const auto found = run.curves.find(metric); found != run.curves.end()) {
+        most = std::max(most, found->second.points.size());
+      }
+    }
+    // The same of every run, so that none looks noisier than another for being shorter.
+    const std::size_t neighbours = std::max<std::size_t>(1, (most + kMostPoints - 1) / kMostPoints);
+    thinned_ = thinned_ || neighbours > 1;
     std::optional<double> least, largest;
     for (std::size_t i = 0; i < group_.runs.size(); ++i) {
       const TrainingRun& run = group_.runs[i];
       const auto found = run.curves.find(metric);
       if (found == run.curves.end() || found->second.points.empty()) continue;
       PlotSeries series{group_.label(run), i, {}};
-      const auto& points = found->second.points;
-      thinned_ = thinned_ || points.size() > kMostPoints;
-      for (const CurvePoint& point : thinned(points, kMostPoints)) {
+      for (const CurvePoint& point : thinned(found->second.points, neighbours)) {
         series.points.push_back({point.step, point.value, {}, {}});
         least = std::min(least.value_or(point.value), point.value);
         largest = std::max(largest.value_or(point.value), point.value);
@@ -170,8 +177,9 @@ class Section {
     return panel;
   }
 
-  /// One mark per stage where all seeds changed at the same steps, else those of each seed in its
-  /// own colour, named at the first. Names that would stand on each other are left out.
+  /// One mark per stage where all seeds changed at the same steps as far as they came, else those
+  /// of each seed in its own colour, named at the first. Names that would stand on each other are
+  /// left out.
   std::vector<PlotMark> marks_of(const PlotPanel& panel) const {
     std::vector<PlotMark> marks;
     double span = 0;
@@ -180,12 +188,18 @@ class Section {
       shown.push_back(series.style);
       span = std::max(span, series.points.back().x - series.points.front().x);
     }
+    const auto stages = [&](std::size_t run) -> const auto& {
+      return group_.runs[run].stages;
+    };
+    const auto longest = std::max_element(
+        shown.begin(), shown.end(),
+        [&](std::size_t a, std::size_t b) { return stages(a).size() < stages(b).size(); });
     const bool equal = std::all_of(shown.begin(), shown.end(), [&](std::size_t run) {
-      return group_.runs[run].stages == group_.runs[shown.front()].stages;
+      return std::equal(stages(run).begin(), stages(run).end(), stages(*longest).begin());
     });
     for (const std::size_t run : shown) {
-      if (equal && run != shown.front()) continue;
-      for (const StageStart& start : group_.runs[run].stages) {
+      if (equal && run != *longest) continue;
+      for (const StageStart& start : stages(run)) {
         PlotMark mark{.x = start.step, .label = start.stage};
         if (!equal) mark.style = run;
         const bool crowded = std::any_of(marks.begin(), marks.end(), [&](const PlotMark& other) {

@@ -125,6 +125,13 @@ TEST_CASE("curves are drawn with their stages", "[reports][integration]") {
                          Contains("seed 2 from 0.5000 at step 0 to 0.9000 at step 1,000"));
     CHECK_FALSE(std::filesystem::exists(dir / "out/learning-loss.png"));
   }
+  SECTION("that begin at the same steps as far as each came") {
+    train(db, recipe("rmt-detect", 1), 400);
+    train(db, recipe("rmt-detect", 2), 2000);  // never
+    const std::string accuracy = report(db, dir, {"svg"}).file("learning-accuracy.gp");
+    CHECK_THAT(accuracy, Contains("set arrow 11 from first 400") && !Contains("set arrow 12") &&
+                             !Contains("linecolor rgb \"#0072B2\" back"));
+  }
   SECTION("that begin at other steps with every seed") {
     train(db, recipe("rmt-detect", 1), 400);
     train(db, recipe("rmt-detect", 2), 700);
@@ -178,8 +185,8 @@ TEST_CASE("runs that hold little give a report that says so", "[reports][unit]")
 
 TEST_CASE("long lines are drawn through means of neighbours", "[reports][unit]") {
   const std::vector<CurvePoint> points{{0, 1}, {1, 3}, {2, 5}, {3, 7}, {4, 100}};
-  CHECK(thinned(points, 5).size() == 5);
-  const auto means = thinned(points, 4);
+  CHECK(thinned(points, 1).size() == 5);
+  const auto means = thinned(points, 2);
   REQUIRE(means.size() == 3);
   CHECK(means[0].step == 0.5);
   CHECK(means[0].value == 2);
