@@ -40,6 +40,8 @@ struct PolicyTraits {
   /// The policy is asked for victims every `update_interval` tokens (NAMM: 512), which the schedule
   /// must say too.
   int update_interval = 1;
+  /// Not an eviction from a cache but the memory of a recurrent model (policies/rmt.h).
+  bool recurrent = false;
   /// Defined for a cut after every token only; other schedules are refused.
   bool exact_only = false;
   /// Not a memory a model could have: before its first decision the policy is shown what attention

@@ -9,6 +9,7 @@
 #include "policies/observed.h"
 #include "policies/pyramidkv.h"
 #include "policies/random.h"
+#include "policies/rmt.h"
 #include "policies/snapkv.h"
 #include "policies/tova.h"
 #include "policies/truncate.h"
@@ -132,6 +133,7 @@ Registry& mutable_registry() {
     register_l2(registry);
     register_snapkv(registry);
     register_pyramidkv(registry);
+    register_rmt(registry);
     registry.add_refusal("streaming-llm",
                          "it is two axes of a cell: the policy window:sinks=4 (the first four "
                          "tokens and the newest) and the positions cache-relative (rotations by "

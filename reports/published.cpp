@@ -66,11 +66,13 @@ PublishedTable read_published(const std::filesystem::path& path) {
     value.budget = optional_integer(entry, "budget");
     value.length = optional_integer(entry, "length");
     value.value = entry.number("value");
+    value.model = entry.string("model", table.model);
     value.metric = entry.string("metric", "");
     if (const json::value* setting = entry.find("setting")) {
       ObjectReader reader_of(*setting, entry.where("setting"), ErrorKind::kData);
       value.tag = reader_of.string("tag", "");
     }
+    if (entry.has("reading_error")) value.reading_error = entry.number("reading_error");
     value.caution = entry.string("caution", "");
     if (entry.boolean("suspect", false)) value.suspect = entry.string("suspect_reason");
     table.values.push_back(std::move(value));

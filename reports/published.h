@@ -17,9 +17,11 @@ struct PublishedValue {
   std::string policy;  ///< the paper's name, e.g. "tova-layer"
   std::optional<std::int64_t> budget;
   std::optional<std::int64_t> length;
+  std::string model;   ///< the table's, where the value names none of its own
   std::string metric;  ///< where one table has several
   std::string tag;     ///< part of speech, where the table has them
   double value = 0;
+  std::optional<double> reading_error;  ///< absolute, of a value read off a drawing; none: printed
   std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
   std::string caution;  ///< a remark a reader of the cell should see
 };

@@ -9,6 +9,7 @@
 #include "tasks/answers.h"
 #include "tasks/continuation.h"
 #include "tasks/efficiency.h"
+#include "tasks/memory/memory_task.h"
 #include "tasks/metrics/metric.h"
 #include "tasks/pg19.h"
 #include "tasks/retention.h"
@@ -33,6 +34,25 @@ std::vector<std::string> with_windows(std::vector<std::string> help, const std::
     help.push_back(line);
   }
   return help;
+}
+
+bool is_memory_task(const std::string& name) {
+  return name == "memorise" || name == "detect" || name == "reasoning";
+}
+
+NamedInfo memory_task(FactTask task, const std::string& summary) {
+  return {to_string(task),
+          summary + ", answered by a model with recurrent memory or by a decoder under a policy",
+          "arXiv 2304.11062, section 3",
+          {"fact: start, segment or uniform: where facts stand (default uniform; memorise: start)",
+           "segment: text tokens of a segment (default 499); the length is a multiple of it",
+           "confusers: hard negatives, share of tokens that are words of facts (default 0.0005)",
+           "noise: words (default; the vocabulary of data/rmt), pg19 (excerpts of books), document "
+           "(one excerpt over and over)",
+           "samples (default 64), seed (of the test set, default 0), lanes: samples in step "
+           "(default 4)",
+           "data: folder of the books (default data/samples/pg19), document_tokens (default "
+           "5000)"}};
 }
 
 std::vector<NamedInfo> own_tasks() {
@@ -64,7 +84,10 @@ std::vector<NamedInfo> own_tasks() {
                      "data: folder of <id>.txt, or a list of folders (default: "
                      "data/samples/pg19, data/samples/pg19-stream)",
                      "books: list of ids, or \"all\" (default), folder by folder"},
-                    "stream")}};
+                    "stream")},
+      memory_task(FactTask::kMemorise, "one fact at the start of a long text"),
+      memory_task(FactTask::kDetect, "one fact somewhere in a long text"),
+      memory_task(FactTask::kReasoning, "two relations of places in a long text, one asked for")};
 }
 
 }  // namespace
@@ -85,6 +108,9 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   }
   if (name == "retention") {
     return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
+  }
+  if (is_memory_task(name)) {
+    return std::make_unique<MemoryTask>(MemoryTaskOptions::parse(name, options, root), length);
   }
   const auto declared = declared_tasks(root);
   const bool ships = std::ranges::any_of(declared, [&](const auto& f) { return f.stem() == name; });
@@ -108,6 +134,7 @@ std::optional<double> rescore(const std::string& task, const std::string& output
                               const std::filesystem::path& root) {
   if (task == "retention") return RetentionTask::rescore(output);
   if (output.empty()) return std::nullopt;
+  if (is_memory_task(task)) return MemoryTask::rescore(output);
   const auto own = own_tasks();
   if (std::ranges::any_of(own, [&](const auto& known) { return known.name == task; })) {
     return std::nullopt;

@@ -12,9 +12,14 @@
 
 #include "harness/base/json.h"
 #include "models/engine/evaluate.h"
+#include "models/rmt/recurrent_config.h"
 #include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 #include "policies/registry.h"
+
+namespace lethe::models {
+class RecurrentModel;
+}
 
 namespace lethe::tasks {
 
@@ -83,12 +88,22 @@ class Task {
   /// settings may add to.
   virtual bool uses_end_ids() const { return false; }
   virtual std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const = 0;
+  /// Whether models with recurrent memory can run it: run_recurrent().
+  virtual bool runs_recurrent() const { return false; }
+  /// Throws Error(kConfig) for a length that a recurrent model cannot read.
+  virtual void check_recurrent(const models::RecurrentConfig& /*config*/) const {}
   virtual SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                             const models::Model& model, const RunSettings& settings) const = 0;
   /// The samples of a cell: one after another, unless a task can do better.
   virtual void run_all(std::span<const std::string> sample_ids, const models::Tokenizer& tokenizer,
                        const models::Model& model, const RunSettings& settings,
                        const SampleHooks& hooks) const;
+  /// The same on a model with recurrent memory; `settings.policy` says what becomes of it. Only for
+  /// tasks that say runs_recurrent().
+  virtual void run_recurrent(std::span<const std::string> sample_ids,
+                             const models::Tokenizer& tokenizer,
+                             const models::RecurrentModel& model, const RunSettings& settings,
+                             const SampleHooks& hooks) const;
 };
 
 }  // namespace lethe::tasks

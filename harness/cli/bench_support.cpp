@@ -7,7 +7,7 @@
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "harness/base/version.h"
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/engine/evaluate.h"

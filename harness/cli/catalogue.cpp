@@ -9,6 +9,7 @@
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/rmt/recurrent_config.h"
 #include "models/tokenizer/chat_template.h"
 #include "policies/positions.h"
 #include "policies/schedule.h"
@@ -75,6 +76,33 @@ void check_learned_positions(const grid::Setting& setting) {
   }
 }
 
+// A model with recurrent memory has no cache to evict from, and no other model has its memory.
+void check_recurrent(const policies::PolicyPlan& policy, const grid::Setting& setting) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::kConfig, "policy '" + policy.text + "': " + why);
+  };
+  if (!setting.memory_tokens) {
+    refuse("expected a model with recurrent memory (`lethe train rmt`), found one with a cache");
+  }
+  if (!policy.traits.recurrent) {
+    refuse(
+        "the model has recurrent memory and no cache: its policies are rmt and its controls, "
+        "such as rmt:memory=reset");
+  }
+  if (setting.budget != setting.memory_tokens) {
+    refuse("expected a budget of " + std::to_string(*setting.memory_tokens) +
+           ", the memory tokens of the model, found " +
+           (setting.budget ? std::to_string(*setting.budget) : std::string("none")));
+  }
+  if (setting.dtype == "bfloat16" || setting.kv_dtype != "same") {
+    refuse("recurrent memory is computed and kept in float32 or float64 (kv_dtype same), found " +
+           setting.dtype + " and " + setting.kv_dtype);
+  }
+  if (setting.positions != policies::to_string(policies::Positions::kOriginal)) {
+    refuse("positions '" + setting.positions + "': a segment knows original positions alone");
+  }
+}
+
 }  // namespace
 
 grid::ModelEntry Catalogue::model(const std::string& name) {
@@ -82,8 +110,10 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   if (known != models_.end()) return known->second;
   const auto resolved = resolve_model(name);
   const auto checkpoint = models::open_checkpoint(resolved.path);
-  // What no decoder computes ends here, before a plan is made of it.
-  models::require_supported(checkpoint->config(), checkpoint->label());
+  const auto recurrent = models::read_recurrent_config(resolved.path);
+  // What nothing here computes ends here, before a plan is made of it.
+  const auto require = recurrent ? models::require_encoder : models::require_supported;
+  require(checkpoint->config(), checkpoint->label());
   grid::ModelEntry entry;
   entry.name = resolved.name;
   entry.path = std::filesystem::absolute(resolved.path).string();
@@ -96,12 +126,15 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
     if (config.window_of_layer(l)) entry.sliding_numbers += layer_numbers;
   }
-  if (config.positions == models::PositionKind::kLearned) {
+  if (recurrent) {
+    entry.memory_tokens = recurrent->memory_tokens;
+  } else if (config.positions == models::PositionKind::kLearned) {
     entry.learned_positions = config.trained_length;
   }
   entry.identity = {{"weights_sha256", resolved.weights_sha256},
                     {"tokenizer_sha256", tokenizer(entry.path).content_sha256()},
                     {"quantisation", quantisation(*checkpoint)}};
+  if (recurrent) entry.identity["rmt"] = models::to_json(*recurrent);  // reports read it
   return models_.emplace(name, entry).first->second;
 }
 
@@ -137,6 +170,7 @@ void Catalogue::check(const grid::Setting& setting) {
     }
     return check_learned_positions(setting);
   }
+  if (policy.traits.recurrent || setting.memory_tokens) return check_recurrent(policy, setting);
   policies::check_setting(policy, setting.budget, schedule, setting.length);
   policies::check_positions(policy, positions);
   if (setting.generates && policy.traits.reads_whole_text) {
@@ -151,6 +185,15 @@ void Catalogue::check(const grid::Setting& setting) {
 grid::TaskEntry Catalogue::task(const std::string& name, const json::object& options,
                                 const grid::ModelEntry& model, std::int64_t length) {
   const auto task = tasks::make_task(name, options, length, root_folder());
+  if (model.memory_tokens) {
+    if (!task->runs_recurrent()) {
+      throw Error(ErrorKind::kConfig, "task " + name +
+                                          ": it has no form for models with recurrent "
+                                          "memory, such as " +
+                                          model.name + "; leave the cell out (\"exclude\")");
+    }
+    task->check_recurrent(*models::read_recurrent_config(model.path));
+  }
   grid::TaskEntry entry{
       name, task->identity(), {}, task->prompt_tokens(), task->generates(), task->cuts_input()};
   if (task->uses_chat_template()) {

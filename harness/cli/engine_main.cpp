@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   const std::vector<Command> commands{{bench_spec(), run_bench, {}},
                                       {generate_spec(), run_generate, {}},
                                       {trace_spec(), run_trace, {}},
+                                      {train_spec(), run_train, {}},
                                       {worker_spec(), run_worker_process, {}}};
   const int code = run_program("lethe", commands, argc, argv);
   // Without LibTorch's static destructors, which take a while and, in some builds of it, abort.

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 
 namespace lethe::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "harness/base/host.h"
 #include "harness/base/json.h"
 #include "harness/base/text.h"
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 #include "harness/cli/models.h"
 #include "harness/cli/root.h"
 #include "models/checkpoint/checkpoint.h"
@@ -179,8 +179,10 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
     }
   }
   ObjectReader identity(inputs.at("model"), "cell " + job.label + ": model", ErrorKind::kInternal);
-  const auto& the_model = model(job.model_path, models::parse_dtype(inputs.string("dtype")),
-                                identity.string("weights_sha256"));
+  const auto weights_sha256 = identity.string("weights_sha256");
+  const auto dtype = models::parse_dtype(inputs.string("dtype"));
+  const bool recurrent = settings.policy.traits.recurrent;
+  load(job.model_path, dtype, weights_sha256, recurrent);
 
   if (the_task.uses_end_ids()) {
     const auto ends = the_tokenizer.eos_ids();
@@ -214,7 +216,11 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
                                  [&](const std::string& id, const tasks::SampleOutcome& outcome) {
                                    sink.sample_done(make_record(*samples.at(id), outcome));
                                  }};
-  the_task.run_all(ids, the_tokenizer, the_model, settings, hooks);
+  if (recurrent) {
+    the_task.run_recurrent(ids, the_tokenizer, *recurrent_, settings, hooks);
+  } else {
+    the_task.run_all(ids, the_tokenizer, *model_, settings, hooks);
+  }
 }
 
 store::ProvenanceRecord TaskExecutor::provenance() const {
@@ -226,23 +232,25 @@ store::ProvenanceRecord TaskExecutor::provenance() const {
   return record;
 }
 
-const models::Model& TaskExecutor::model(const std::string& path, models::DType dtype,
-                                         const std::string& weights_sha256) {
+void TaskExecutor::load(const std::string& path, models::DType dtype,
+                        const std::string& weights_sha256, bool recurrent) {
   const std::string id = path + "\n" + models::to_string(dtype) + "\n" + weights_sha256;
-  if (id != model_id_) {
-    model_.reset();  // two models at once may not fit
-    prefixes_.clear();
-    model_id_.clear();
-    if (const auto found = resolve_model(path).weights_sha256; found != weights_sha256) {
-      throw Error(ErrorKind::kModel, path +
-                                         " is not what the plan was made for: expected SHA-256 " +
-                                         weights_sha256 + ", found " + found + "; run again");
-    }
+  if (id == model_id_) return;
+  model_.reset();  // two models at once may not fit
+  recurrent_.reset();
+  prefixes_.clear();
+  model_id_.clear();
+  if (const auto found = resolve_model(path).weights_sha256; found != weights_sha256) {
+    throw Error(ErrorKind::kModel, path + " is not what the plan was made for: expected SHA-256 " +
+                                       weights_sha256 + ", found " + found + "; run again");
+  }
+  if (recurrent) {
+    recurrent_ = models::load_recurrent_model(path, dtype, device_);
+  } else {
     model_ = models::load_model(*models::open_checkpoint(path), dtype, {shared_, weights_sha256},
                                 {.device = device_});
-    model_id_ = id;
   }
-  return *model_;
+  model_id_ = id;
 }
 
 const models::Tokenizer& TaskExecutor::tokenizer(const std::string& path) {

@@ -9,6 +9,7 @@
 #include "harness/base/shared_memory.h"
 #include "harness/runner/job.h"
 #include "models/engine/evaluate.h"
+#include "models/rmt/recurrent_model.h"
 #include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 #include "tasks/task.h"
@@ -26,9 +27,10 @@ class TaskExecutor : public runner::JobExecutor {
   store::ProvenanceRecord provenance() const override;
 
  private:
-  /// Throws Error(kModel) when the file's bytes are not those of `weights_sha256`.
-  const models::Model& model(const std::string& path, models::DType dtype,
-                             const std::string& weights_sha256);
+  /// Makes model_ or recurrent_ the model of `path`. Throws Error(kModel) when the file's bytes are
+  /// not those of `weights_sha256`.
+  void load(const std::string& path, models::DType dtype, const std::string& weights_sha256,
+            bool recurrent);
   const models::Tokenizer& tokenizer(const std::string& path);
   /// Null for a model without one.
   const models::ChatTemplate* chat_template(const std::string& path);
@@ -39,6 +41,7 @@ class TaskExecutor : public runner::JobExecutor {
   models::PrefixCache prefixes_;
   std::string model_id_;
   std::unique_ptr<models::Model> model_;
+  std::unique_ptr<models::RecurrentModel> recurrent_;  ///< one of the two at most
   std::string tokenizer_path_;
   std::unique_ptr<models::Tokenizer> tokenizer_;
   std::string chat_template_path_;

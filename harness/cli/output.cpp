@@ -7,7 +7,6 @@
 
 #include "harness/base/error.h"
 #include "harness/base/text.h"
-#include "reports/table.h"
 
 namespace lethe::cli {
 
@@ -25,7 +24,9 @@ std::string cell_text(const json::value& value) {
   return json::serialize(value);
 }
 
-reports::Table as_table(const store::QueryResult& result) {
+}  // namespace
+
+reports::Table table_of(const store::QueryResult& result) {
   reports::Table table;
   for (std::size_t i = 0; i < result.columns.size(); ++i) {
     bool numbers = !result.rows.empty();
@@ -43,21 +44,23 @@ reports::Table as_table(const store::QueryResult& result) {
   return table;
 }
 
-}  // namespace
+json::array objects_of(const store::QueryResult& result) {
+  json::array rows;
+  for (const auto& row : result.rows) {
+    json::object object;
+    for (std::size_t i = 0; i < row.size(); ++i) object[result.columns[i]] = row[i];
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
 
 void print_rows(const store::QueryResult& result, const std::string& format) {
   if (format == "json") {
-    json::array rows;
-    for (const auto& row : result.rows) {
-      json::object object;
-      for (std::size_t i = 0; i < row.size(); ++i) object[result.columns[i]] = row[i];
-      rows.push_back(std::move(object));
-    }
-    print_json(rows);
+    print_json(objects_of(result));
   } else if (format == "csv") {
-    std::cout << reports::to_csv(as_table(result));
+    std::cout << reports::to_csv(table_of(result));
   } else {
-    std::cout << reports::to_plain_text(as_table(result));
+    std::cout << reports::to_plain_text(table_of(result));
   }
 }
 

@@ -7,8 +7,15 @@
 
 #include "harness/base/json.h"
 #include "harness/store/run_store.h"
+#include "reports/table.h"
 
 namespace lethe::cli {
+
+/// Columns and rows of a query; columns of numbers stand right.
+reports::Table table_of(const store::QueryResult& result);
+
+/// One object per row.
+json::array objects_of(const store::QueryResult& result);
 
 /// Columns and rows as "table" (aligned), "csv" or "json" (an array of objects) on standard output.
 void print_rows(const store::QueryResult& result, const std::string& format);

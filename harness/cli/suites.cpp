@@ -94,10 +94,13 @@ std::string device_kind(const Options& options) {
   return list.empty() || list.front() == "cpu" ? "cpu" : "cuda";
 }
 
-LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set,
-                       const std::string& device_kind) {
+grid::Suite read_suite(const std::string& given, const std::vector<std::string>& set) {
+  return grid::read_suite(suite_path(given), parse_overrides(set), suites_folder());
+}
+
+LoadedSuite load_suite(grid::Suite suite, const std::string& device_kind) {
   LoadedSuite loaded;
-  loaded.suite = grid::read_suite(suite_path(given), parse_overrides(set), suites_folder());
+  loaded.suite = std::move(suite);
   for (const auto& plugin : loaded.suite.plugins) policies::load_plugin(plugin);
   Catalogue catalogue;
   loaded.cells = grid::expand(loaded.suite, catalogue, device_kind);

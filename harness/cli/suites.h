@@ -27,11 +27,12 @@ struct LoadedSuite {
   std::vector<grid::Cell> cells;
 };
 
-/// Throws Error for anything that is wrong with the suite, before any work. `set` holds texts
-/// "axis=v,…" that replace axes (the suite's overrides and exclusions still apply); `device_kind`
-/// ("cpu", "cuda") is part of every key.
-LoadedSuite load_suite(const std::string& given, const std::vector<std::string>& set,
-                       const std::string& device_kind = "cpu");
+/// The suite as written. `set` holds texts "axis=v,…" that replace axes (the suite's overrides and
+/// exclusions still apply).
+grid::Suite read_suite(const std::string& given, const std::vector<std::string>& set);
+/// Throws Error for anything that is wrong with the suite, before any work. `device_kind` ("cpu",
+/// "cuda") is part of every key.
+LoadedSuite load_suite(grid::Suite suite, const std::string& device_kind = "cpu");
 
 /// Devices of --device, in order, all of one kind; empty without the option.
 std::vector<std::string> devices(const Options& options);

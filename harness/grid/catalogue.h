@@ -22,6 +22,8 @@ struct ModelEntry {
   std::int64_t sliding_numbers = 0;  ///< those of kv_numbers in the layers that have the window
   /// Tokens that a table of learned positions ends after; none where positions are rotary.
   std::optional<std::int64_t> learned_positions = std::nullopt;
+  /// Memory tokens of a model with recurrent memory; none: it has a cache.
+  std::optional<std::int64_t> memory_tokens = std::nullopt;
 };
 
 struct PolicyEntry {
@@ -63,6 +65,7 @@ struct Setting {
   std::optional<std::int64_t> sliding_window;
   std::int64_t sliding_numbers = 0;
   std::optional<std::int64_t> learned_positions;
+  std::optional<std::int64_t> memory_tokens;
 };
 
 /// Names -> facts. Every function throws Error(kConfig | kModel | kPolicy | kData) with a

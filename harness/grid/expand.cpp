@@ -209,6 +209,7 @@ class Expansion {
     setting.sliding_window = model.sliding_window;
     setting.sliding_numbers = model.sliding_numbers;
     setting.learned_positions = model.learned_positions;
+    setting.memory_tokens = model.memory_tokens;
     try {
       catalogue_.check(setting);
     } catch (Error& error) {
@@ -240,8 +241,18 @@ class Expansion {
 }  // namespace
 
 std::vector<Cell> expand(const Suite& suite, Catalogue& catalogue, const std::string& device_kind) {
-  check_axes(suite);
-  return Expansion(suite, catalogue, device_kind).run();
+  if (suite.parts.empty()) {
+    check_axes(suite);
+    return Expansion(suite, catalogue, device_kind).run();
+  }
+  std::vector<Cell> cells;
+  std::unordered_set<std::string> keys;
+  for (const Suite& part : suite.parts) {
+    for (Cell& cell : expand(part, catalogue, device_kind)) {
+      if (keys.insert(cell.key).second) cells.push_back(std::move(cell));
+    }
+  }
+  return cells;
 }
 
 }  // namespace lethe::grid

@@ -97,26 +97,24 @@ class Reader {
   }
 
   /// What every suite needs is there; the rest gets its default.
-  Suite finish(const std::string& file) {
-    const auto require = [&](bool there, const char* name) {
-      if (!there) bad(file, std::string("member '") + name + "' is missing");
-    };
-    require(!suite_.name.empty(), "name");
-    require(!suite_.models.empty(), "models");
-    require(!suite_.tasks.empty(), "tasks");
-    require(!suite_.policies.empty(), "policies");
-    require(!suite_.lengths.empty(), "lengths");
+  Suite finish(const std::string& file, const Overrides& overrides) {
+    if (suite_.name.empty()) bad(file, "member 'name' is missing");
     if (suite_.title.empty()) suite_.title = suite_.name;
-    if (suite_.schedules.empty()) suite_.schedules = {"exact"};
-    if (suite_.positions.empty()) suite_.positions = {"original"};
-    if (suite_.dtypes.empty()) suite_.dtypes = {"float32"};
-    if (suite_.kv_dtypes.empty()) suite_.kv_dtypes = {"same"};
-    if (suite_.seeds.empty()) suite_.seeds = {0};
     suite_.sha256 = hashes_.size() == 1 ? hashes_.front() : sha256_hex(join(hashes_, "\n"));
+    for (const auto& [value, where] : parts_) {
+      Suite part = suite_;
+      part.parts.clear();
+      ObjectReader reader(value, where, ErrorKind::kConfig);
+      apply_grid(reader, part);
+      reader.finish();
+      apply_command_line(overrides, part);
+      complete(part, where);
+      suite_.parts.push_back(std::move(part));
+    }
+    apply_command_line(overrides, suite_);
+    if (parts_.empty()) complete(suite_, file);
     return std::move(suite_);
   }
-
-  Suite& suite() { return suite_; }
 
  private:
   std::string chain() const { return join(chain_, " -> "); }
@@ -125,8 +123,8 @@ class Reader {
   void apply(const json::value& root, const fs::path& path) {
     ObjectReader reader(root, path.string(), ErrorKind::kConfig);
     for (const auto name : kAxisNames) reader.find(name);
-    for (const char* name :
-         {"include", "name", "title", "report", "plugins", "overrides", "exclude"}) {
+    for (const char* name : {"include", "name", "title", "report", "plugins", "overrides",
+                             "exclude", "parts", "train"}) {
       reader.find(name);
     }
     reader.finish();
@@ -139,17 +137,67 @@ class Reader {
     suite_.title = reader.string("title", suite_.title);
     suite_.report = reader.string("report", suite_.report);
     if (reader.has("plugins")) suite_.plugins = read_plugins(reader, path);
+    apply_grid(reader, suite_);
+    if (reader.has("train")) suite_.train = read_training(reader);
+    if (reader.has("parts")) {
+      parts_.clear();
+      const json::array& parts = reader.array("parts");
+      for (std::size_t i = 0; i < parts.size(); ++i) {
+        parts_.emplace_back(parts[i], reader.where("parts") + "[" + std::to_string(i) + "]");
+      }
+      if (parts_.empty()) bad(reader.where("parts"), "expected at least one grid, found none");
+    }
+  }
+
+  /// Axes, overrides and exclusions that `reader` states replace those of `suite`.
+  static void apply_grid(ObjectReader& reader, Suite& suite) {
     for (std::size_t i = 0; i < kAxes; ++i) {
       const auto axis = static_cast<Axis>(i);
       const auto name = axis_name(axis);
-      if (reader.has(name)) read_axis(axis, reader.array(name), reader.where(name), suite_);
+      if (reader.has(name)) read_axis(axis, reader.array(name), reader.where(name), suite);
     }
     if (reader.has("overrides")) {
-      suite_.overrides = read_overrides(reader.array("overrides"), reader.where("overrides"));
+      suite.overrides = read_overrides(reader.array("overrides"), reader.where("overrides"));
     }
     if (reader.has("exclude")) {
-      suite_.exclude = read_exclusions(reader.array("exclude"), reader.where("exclude"));
+      suite.exclude = read_exclusions(reader.array("exclude"), reader.where("exclude"));
     }
+  }
+
+  static void complete(Suite& suite, const std::string& where) {
+    const auto require = [&](bool there, const char* name) {
+      if (!there) bad(where, std::string("member '") + name + "' is missing");
+    };
+    require(!suite.models.empty(), "models");
+    require(!suite.tasks.empty(), "tasks");
+    require(!suite.policies.empty(), "policies");
+    require(!suite.lengths.empty(), "lengths");
+    if (suite.schedules.empty()) suite.schedules = {"exact"};
+    if (suite.positions.empty()) suite.positions = {"original"};
+    if (suite.dtypes.empty()) suite.dtypes = {"float32"};
+    if (suite.kv_dtypes.empty()) suite.kv_dtypes = {"same"};
+    if (suite.seeds.empty()) suite.seeds = {0};
+  }
+
+  static std::vector<TrainingWanted> read_training(ObjectReader& suite) {
+    std::vector<TrainingWanted> all;
+    const json::array& items = suite.array("train");
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      ObjectReader reader(items[i], suite.where("train") + "[" + std::to_string(i) + "]",
+                          ErrorKind::kConfig);
+      TrainingWanted wanted;
+      wanted.recipe = reader.string("recipe");
+      for (const json::value& seed : reader.array("seeds")) {
+        if (!seed.is_int64() || seed.get_int64() < 0) {
+          bad(reader.where("seeds"),
+              "expected whole numbers from 0, found " + json::serialize(seed));
+        }
+        wanted.seeds.push_back(seed.get_int64());
+      }
+      reader.finish();
+      all.push_back(std::move(wanted));
+    }
+    return all;
   }
 
   static std::vector<fs::path> read_plugins(ObjectReader& reader, const fs::path& from) {
@@ -200,9 +248,10 @@ class Reader {
 
   fs::path shipped_;
   Suite suite_;
-  std::vector<std::string> chain_;   ///< files being read, as written
-  std::vector<fs::path> open_;       ///< the same, resolved
-  std::vector<std::string> hashes_;  ///< of every file read
+  std::vector<std::pair<json::value, std::string>> parts_;  ///< as written, and where
+  std::vector<std::string> chain_;                          ///< files being read, as written
+  std::vector<fs::path> open_;                              ///< the same, resolved
+  std::vector<std::string> hashes_;                         ///< of every file read
 };
 
 }  // namespace
@@ -210,8 +259,7 @@ class Reader {
 Suite read_suite(const fs::path& path, const Overrides& overrides, const fs::path& shipped) {
   Reader reader(shipped);
   reader.read(path);
-  apply_command_line(overrides, reader.suite());
-  return reader.finish(path.string());
+  return reader.finish(path.string(), overrides);
 }
 
 }  // namespace lethe::grid

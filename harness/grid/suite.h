@@ -37,6 +37,13 @@ struct Exclusion {
   Condition cells;
 };
 
+/// Checkpoints that a suite needs and that are trained, not shipped: a model of the suite called
+/// "checkpoints/RECIPE-SEED" is the one trained by the recipe with the seed.
+struct TrainingWanted {
+  std::string recipe;
+  std::vector<std::int64_t> seeds;
+};
+
 /// A suite as written.
 ///
 /// {
@@ -48,13 +55,20 @@ struct Exclusion {
 ///   "budgets": ["128..2048*2"], "lengths": [2048], "schedules": ["exact"],
 ///   "positions": ["original"], "dtypes": ["float32"], "kv_dtypes": ["same"], "seeds": [0],
 ///   "overrides": [{"when": {"policies": ["full"]}, "set": {"dtypes": ["float64"]}}],
-///   "exclude": [{"policies": ["h2o"], "budgets": [128]}]
+///   "exclude": [{"policies": ["h2o"], "budgets": [128]}],
+///   "parts": [{"lengths": [4096], "policies": ["tova"]}, …],
+///   "train": [{"recipe": "detect", "seeds": [1, 2, 3]}]
 /// }
 struct Suite : Axes {
   std::string name;
   std::string title;
   std::string report;  ///< which report `reproduce` writes from it; "" for none
   std::vector<std::filesystem::path> plugins;  ///< libraries of policies, absolute
+  /// What `lethe reproduce` trains before it runs: {"recipe", "seeds"} each.
+  std::vector<TrainingWanted> train;
+  /// Grids that the suite is made of instead of one: each has the suite's axes, overrides and
+  /// exclusions but for those it states itself. Their cells follow one another.
+  std::vector<Suite> parts;
   std::vector<AxisOverride> overrides;
   std::vector<Exclusion> exclude;
   /// Axes came from the command line, so that overrides and exclusions may have nothing left to

@@ -99,6 +99,16 @@ void read_bert(ConfigReader& reader, ModelConfig& config) {
                 "expected \"absolute\" (the only kind that is known), found \"" + kind + "\"");
   }
   expect_boolean(reader, "is_decoder", false);
+  // Members of checkpoints that `lethe train rmt` writes.
+  config.relative_clip = reader.integer_or("lethe_relative_clip", 0);
+  if (config.relative_clip < 0 || config.relative_clip > config.trained_length) {
+    reader.fail("lethe_relative_clip", "expected 0 to max_position_embeddings, found " +
+                                           std::to_string(config.relative_clip));
+  }
+  if (reader.boolean_or("lethe_norm_before", false)) {
+    config.norm_place = NormPlace::kBefore;
+    config.final_norm = true;
+  }
 }
 
 }  // namespace lethe::models::detail

@@ -86,6 +86,9 @@ struct ModelConfig {
 
   PositionKind positions = PositionKind::kRotary;
   std::int64_t learned_position_offset = 0;  ///< rows of the table before position 0: OPT has 2
+  /// Scores of encoders that Lethe trains gain a learned bias of every layer and head by offset,
+  /// clipped to this many tokens each way (after arXiv 1910.10683, section 2.1); 0: none.
+  std::int64_t relative_clip = 0;
   double rope_theta = 10000.0;
   double partial_rotary = 1.0;  ///< share of a head's dimensions that is rotated
   RopeScaling rope;

@@ -9,7 +9,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "harness/base/error.h"
-#include "models/transformer/tensor_functions.h"
+#include "models/transformer/encoder_layers.h"
 #include "models/transformer/weights.h"
 
 namespace lethe::models {
@@ -90,45 +90,18 @@ class BertEncoder final : public Encoder {
     const auto tokens = static_cast<std::int64_t>(text.ids.size());
     const at::Tensor types =
         text.token_types.empty() ? at::zeros({tokens}, at::kLong) : tensor_of(text.token_types);
-    at::Tensor hidden = rows(weights_.embedding, tensor_of(text.ids))
-                            .add_(rows(weights_.token_types, types))
-                            .add_(rows(weights_.positions, at::arange(tokens, at::kLong)));
-    hidden = normed(hidden, weights_.embedding_norm);
-    std::optional<at::Tensor> mask;  // [1, tokens]: every row sees the same columns
+    const at::Tensor hidden = rows(weights_.embedding, tensor_of(text.ids))
+                                  .add_(rows(weights_.token_types, types))
+                                  .add_(rows(weights_.positions, at::arange(tokens, at::kLong)));
+    std::optional<at::Tensor> mask;  // every row sees the same columns
     if (!text.attention_mask.empty()) {
-      mask = tensor_of(text.attention_mask).to(at::kBool).unsqueeze(0);
+      mask = tensor_of(text.attention_mask).to(at::kBool).view({1, 1, 1, tokens});
     }
-    for (const LayerWeights& w : weights_.layers) {
-      const at::Tensor attended = attend(product(hidden, w.qkv, w.qkv_bias), mask);
-      hidden = normed(hidden + product(attended, w.out, w.out_bias), w.attention_norm);
-      const at::Tensor inner =
-          activated(product(hidden, w.up, w.up_bias), config_.activation, config_.gated_mlp);
-      hidden = normed(hidden + product(inner, w.down, w.down_bias), w.mlp_norm);
-    }
-    return hidden;
-  }
-
-  // q | k | v of every token -> [tokens, hidden].
-  at::Tensor attend(const at::Tensor& qkv, const std::optional<at::Tensor>& mask) const {
-    const std::int64_t tokens = qkv.size(0);
-    const auto parts = qkv.view({tokens, 3, config_.n_heads, config_.head_dim})
-                           .permute({1, 2, 0, 3})
-                           .unsqueeze(1)
-                           .unbind(0);  // each [1, heads, tokens, head_dim]
-    return at::scaled_dot_product_attention(parts[0], parts[1], parts[2], mask)
-        .squeeze(0)
-        .transpose(0, 1)
-        .reshape({tokens, config_.hidden_size});
+    return encoder_layers(config_, precision_, weights_, {hidden.unsqueeze(0), mask}).squeeze(0);
   }
 
   at::Tensor rows(const at::Tensor& table, const at::Tensor& index) const {
     return table.index_select(0, index).to(precision_.compute);
-  }
-  at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
-    return projection(x.to(precision_.product), weight, bias, precision_).to(precision_.compute);
-  }
-  at::Tensor normed(const at::Tensor& x, const Norm& norm) const {
-    return layer_normed(x, norm, config_.norm_eps);
   }
 
   ModelConfig config_;

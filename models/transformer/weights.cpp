@@ -87,7 +87,7 @@ EncoderWeights load_encoder_weights(const Checkpoint& checkpoint, DType dtype) {
   require_encoder(checkpoint.config(), checkpoint.label());
   EncoderWeights weights;
   Places places(precision_of(dtype));
-  families::map_bert(checkpoint, weights, places);
+  families::map_bert(checkpoint.config(), families::bert_prefix(checkpoint), weights, places);
   load(checkpoint, places.all(), at::kCPU);
   return weights;
 }

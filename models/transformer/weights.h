@@ -22,6 +22,9 @@ struct LayerWeights {
   Norm attention_norm;   ///< [hidden]; NormPlace says of what
   at::Tensor qkv;        ///< [(heads + 2 kv_heads) * head_dim, hidden]
   at::Tensor qkv_bias;   ///< [(heads + 2 kv_heads) * head_dim]
+  /// [heads, 2 relative_clip + 1] where the model has one: kRelativeScale times it is added to the
+  /// scores.
+  at::Tensor relative_bias;
   at::Tensor q_norm;     ///< [head_dim], of every query head
   at::Tensor k_norm;     ///< [head_dim], of every key head
   at::Tensor out;        ///< [hidden, heads * head_dim]
@@ -43,12 +46,17 @@ struct DecoderWeights {
   at::Tensor lm_head;  ///< [vocab, hidden]; the embedding itself where they are tied
 };
 
+/// Relative biases are stored divided by this: a step of AdamW then moves them as far as scores
+/// need (found in pilot runs).
+inline constexpr double kRelativeScale = 8.0;
+
 struct EncoderWeights {
   at::Tensor embedding;    ///< [vocab, hidden]
   at::Tensor positions;    ///< [trained_length, hidden]
   at::Tensor token_types;  ///< [token_types, hidden]
   Norm embedding_norm;     ///< [hidden]
   std::vector<LayerWeights> layers;
+  Norm final_norm;  ///< [hidden], where norms stand before a layer
 };
 
 /// Type of products and of everything else: (float32, float32), (bfloat16, float32) or

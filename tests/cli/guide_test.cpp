@@ -35,7 +35,7 @@ bool left_out(const std::string& line) {
 
 }  // namespace
 
-TEST_CASE("every command that README and user guide print works", "[cli][integration]") {
+TEST_CASE("every command that README and guides print works", "[cli][integration]") {
   const TempDir folder;
   std::filesystem::create_directory_symlink(source_dir() / "data", folder / "data");
   const auto guide = read_text_file(source_dir() / "docs/user-guide.md");
@@ -54,7 +54,8 @@ TEST_CASE("every command that README and user guide print works", "[cli][integra
   CAPTURE(nights.err);
   REQUIRE(nights.code == 0);
   int commands = 0;
-  for (const auto& page : {guide, read_text_file(source_dir() / "README.md")}) {
+  for (const auto& page : {guide, read_text_file(source_dir() / "README.md"),
+                           read_text_file(source_dir() / "docs/rmt.md")}) {
     for (const auto& block : blocks(page, "sh")) {
       for (auto line : split(block, '\n')) {
         if (left_out(line)) continue;

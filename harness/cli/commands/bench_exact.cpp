@@ -10,7 +10,7 @@
 #include "harness/base/text.h"
 #include "harness/cli/bench_support.h"
 #include "harness/cli/commands/engine_benches.h"
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 #include "harness/cli/output.h"
 #include "models/engine/evaluate.h"
 #include "policies/registry.h"

@@ -15,7 +15,7 @@
 #include "harness/base/version.h"
 #include "harness/cli/commands/bench_runs.h"
 #include "harness/cli/commands/commands.h"
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 #include "harness/cli/output.h"
 #include "harness/cli/root.h"
 #include "harness/cli/scratch_folder.h"

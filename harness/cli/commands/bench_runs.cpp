@@ -78,7 +78,7 @@ double run_overhead(const fs::path& folder, std::int64_t cells) {
     "name": "overhead", "models": ["smollm2-135m"], "policies": ["full"], "lengths": [1024],
     "tasks": [{"name": "pg19", "books": ["860"], "windows": 1}],
     "seeds": ["0..)" + std::to_string(cells) + R"("]})");
-  const auto loaded = load_suite((folder / "overhead.json").string(), {});
+  const auto loaded = load_suite(read_suite((folder / "overhead.json").string(), {}));
   runner::RunOptions options;
   options.worker_command = {engine_program().string(), "worker"};
   prepare_engine_environment();

@@ -12,6 +12,7 @@ Command analyze_command();
 Command bench_command();
 Command export_command();
 Command fetch_command();
+Command flops_command();
 Command import_command();
 Command list_command();
 Command manifest_command();
@@ -30,10 +31,12 @@ Command verify_command();
 CommandSpec bench_spec();
 CommandSpec generate_spec();
 CommandSpec trace_spec();
+CommandSpec train_spec();
 CommandSpec worker_spec();
 int run_bench(const Options& options);
 int run_generate(const Options& options);
 int run_trace(const Options& options);
+int run_train(const Options& options);
 int run_worker_process(const Options& options);
 
 }  // namespace lethe::cli

@@ -166,4 +166,29 @@ CommandSpec trace_spec() {
   return spec;
 }
 
+CommandSpec train_spec() {
+  CommandSpec spec;
+  spec.name = "train";
+  spec.summary = "train a model with recurrent memory";
+  spec.description =
+      "train rmt: an encoder with recurrent memory (arXiv 2304.11062) by a recipe: a curriculum "
+      "of\n"
+      "segments and of their length, hard negatives, back-propagation through all segments. The\n"
+      "result does not depend on the number of threads. A run that was stopped (Ctrl-C, a kill) "
+      "goes\n"
+      "on with the same command, to the same bits. See docs/rmt.md.";
+  spec.arguments = {{"WHAT"}};
+  spec.options = {
+      {"recipe", "NAME", "of data/rmt/recipes, or a JSON file"},
+      {"seed", "N", "of weights, samples and order (default 1)"},
+      {"out", "DIR", "folder of the checkpoint"},
+      {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
+      {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
+      {"threads", "N", "threads (default: all cores)"},
+      {"device", "NAME", "cpu (default), cuda:0, …"}};
+  spec.examples = {{"a memory of four tokens over three short segments, in seconds",
+                    "lethe train rmt --recipe smoke --seed 1 --out report/rmt-smoke"}};
+  return spec;
+}
+
 }  // namespace lethe::cli

@@ -10,6 +10,7 @@
 #include "harness/cli/output.h"
 #include "harness/cli/root.h"
 #include "harness/cli/suites.h"
+#include "harness/cli/trained_models.h"
 #include "reports/report_registry.h"
 
 namespace lethe::cli {
@@ -36,8 +37,7 @@ int list_suites(const Options& options) {
 /// Runs what is missing and writes the report even when cells failed: what is there is shown, what
 /// is not is marked. Not after an interruption, where the user wants to leave.
 int reproduce_one(const std::string& name, const Options& options) {
-  const auto loaded = load_suite(name, {}, device_kind(options));
-  const auto& suite = loaded.suite;
+  auto suite = read_suite(name, {});
   if (suite.report.empty()) {
     throw Error(ErrorKind::kConfig, "suite " + suite.name +
                                         " names no report (member \"report\"); use `lethe run` and "
@@ -46,6 +46,8 @@ int reproduce_one(const std::string& name, const Options& options) {
   const auto& report = reports::find_report(suite.report);
   const fs::path out_dir = options.text("out", "report/" + suite.name);
   const fs::path database = options.text("db", (out_dir / "results.db").string());
+  train_missing(suite, out_dir);
+  const auto loaded = load_suite(suite, device_kind(options));
   const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
   const bool as_json = options.has("json");
   if (!as_json) std::cout << describe_run(outcome, database) << std::flush;

@@ -79,7 +79,8 @@ void dry_run(const LoadedSuite& loaded, const fs::path& database, const Options&
 
 int run(const Options& options) {
   const fs::path database = options.text("db", "lethe.db");
-  const auto loaded = load_suite(options.text("SUITE"), options.all("set"), device_kind(options));
+  const auto loaded =
+      load_suite(read_suite(options.text("SUITE"), options.all("set")), device_kind(options));
   if (options.has("dry-run")) {
     dry_run(loaded, database, options);
     return kExitOk;

@@ -23,7 +23,10 @@ Map map_gpt2;
 Map map_gpt_neox;
 Map map_opt;
 
-void map_bert(const Checkpoint& checkpoint, EncoderWeights& weights, Places& places);
+/// "bert." where the encoder is part of a larger model, else "".
+std::string bert_prefix(const Checkpoint& checkpoint);
+void map_bert(const ModelConfig& config, const std::string& prefix, EncoderWeights& weights,
+              Places& places);
 
 /// That of an architecture which require_supported() accepts.
 Map& map_of(const std::string& architecture);

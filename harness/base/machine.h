@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace lethe::cli {
+namespace lethe {
 
 /// "AMD EPYC 7763 …", as the kernel reports it; "unknown" where it does not.
 std::string cpu_name();
@@ -19,4 +19,4 @@ std::int64_t peak_resident_bytes();
 /// The largest becomes what is resident now; without effect where the kernel does not allow it.
 void reset_peak_resident_bytes();
 
-}  // namespace lethe::cli
+}  // namespace lethe

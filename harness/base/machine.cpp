@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/cli/machine.h"
+#include "harness/base/machine.h"
 
 #include <fstream>
 #include <sstream>
 
-namespace lethe::cli {
+namespace lethe {
 namespace {
 
 /// Value of the first line "name<blanks>: value" of a /proc file.
@@ -54,4 +54,4 @@ void reset_peak_resident_bytes() {
   std::ofstream("/proc/self/clear_refs") << '5';  // proc(5)
 }
 
-}  // namespace lethe::cli
+}  // namespace lethe

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "harness/base/clock.h"
+#include "harness/base/error.h"
+#include "harness/base/json.h"
+#include "harness/base/machine.h"
+#include "harness/base/names.h"
+#include "harness/base/text.h"
+#include "harness/base/version.h"
+#include "harness/cli/commands/commands.h"
+#include "harness/cli/root.h"
+#include "harness/runner/interrupts.h"
+#include "models/engine/evaluate.h"
+#include "training/rmt_trainer.h"
+
+namespace lethe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A recipe by name (data/rmt/recipes) or by path.
+fs::path recipe_path(const std::string& given) {
+  const fs::path folder = root_folder() / "data" / "rmt" / "recipes";
+  if (fs::is_regular_file(folder / (given + ".json"))) return folder / (given + ".json");
+  if (fs::is_regular_file(given)) return given;
+  std::vector<std::string> known;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(folder, ec)) {
+    known.push_back(entry.path().stem().string());
+  }
+  std::ranges::sort(known);
+  throw unknown_name(ErrorKind::kConfig, "recipe (or file)", given, known);
+}
+
+/// Lines on standard error, and Ctrl-C.
+class Console final : public training::EventSink {
+ public:
+  Console() : interrupts_(true), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+  void point(std::int64_t, const std::string& stage, const std::string& metric,
+             double value) override {
+    if (metric == "train_accuracy") accuracy_ = value;
+    stage_ = stage;
+  }
+  bool stop_requested() override {
+    stopped_ = stopped_ || interrupts_.take() > 0;
+    return stopped_;
+  }
+  void message(const std::string& text) override { line(text, true); }
+  void progress(std::int64_t done, std::int64_t most) override {
+    const double now = system_clock().steady_seconds();
+    if (first_step_ < 0) {
+      first_step_ = done - 1;
+      began_ = now;
+    }
+    if (now - painted_ < (terminal_ ? 0.5 : 30)) return;
+    painted_ = now;
+    const double each = (now - began_) / static_cast<double>(done - first_step_);
+    line("step " + std::to_string(done) + " of at most " + std::to_string(most) + ", stage " +
+             stage_ + ", accuracy " + fixed(100 * accuracy_, 1) + " %, at most " +
+             human_duration(each * static_cast<double>(most - done)) + " left",
+         !terminal_);
+  }
+  ~Console() override {
+    if (open_) std::cerr << "\n";
+  }
+
+ private:
+  void line(const std::string& text, bool ends) {
+    if (open_) std::cerr << "\r\x1b[K";
+    std::cerr << text << (ends ? "\n" : "") << std::flush;
+    open_ = !ends;
+  }
+
+  runner::Interrupts interrupts_;
+  bool terminal_, stopped_ = false, open_ = false;
+  std::string stage_;
+  double accuracy_ = 0, began_ = 0, painted_ = 0;
+  std::int64_t first_step_ = -1;
+};
+
+/// Whether `out` holds the checkpoint that this run would make.
+bool is_trained(const fs::path& out, const std::string& run_key) {
+  const fs::path file = out / "provenance.json";
+  if (!fs::is_regular_file(file) || !fs::is_regular_file(out / "model.safetensors")) return false;
+  const auto value = read_json_file(file, ErrorKind::kData);
+  const auto* key = value.is_object() ? value.get_object().if_contains("run_key") : nullptr;
+  return key && *key == json::value(run_key);
+}
+
+json::object provenance(int threads) {
+  return {{"version", version().version},
+          {"commit", version().git_commit},
+          {"torch", models::torch_version()},
+          {"cpu", cpu_name()},
+          {"threads", threads},
+          {"trained_at", utc_text(system_clock().unix_ms())}};
+}
+
+}  // namespace
+
+int run_train(const Options& options) {
+  options.choice("WHAT", "", {"rmt"});
+  const auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")));
+  training::RmtTrainOptions train;
+  train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
+  train.threads = static_cast<int>(options.integer("threads", models::compute_threads(), 1, 1024));
+  train.device = options.text("device", "cpu");
+  train.out = options.text("out");
+  train.vocabulary = root_folder() / "data" / "rmt";
+  train.keep_stages = options.has("keep-stages");
+  train.state_seconds = options.number("state-seconds", 60);
+  train.provenance = provenance(train.threads);
+  // Threads share the shards of a batch; a product of one shard has one.
+  models::set_compute_threads(1);
+  Console console;
+  if (is_trained(train.out, training::rmt_run_key(recipe, train))) {
+    console.message(train.out.string() + " is trained: recipe " + recipe.name + ", seed " +
+                    std::to_string(train.seed));
+    return kExitOk;
+  }
+  const auto result = training::train_rmt(recipe, train, console);
+  if (!result.finished) {
+    console.message("stopped after step " + std::to_string(result.steps) +
+                    "; the same command goes on from there");
+    return kExitInterrupted;
+  }
+  console.message("trained " + recipe.name + ", seed " + std::to_string(train.seed) + ": " +
+                  std::to_string(result.steps) + " steps in " + human_duration(result.seconds) +
+                  " -> " + train.out.string());
+  return kExitOk;
+}
+
+}  // namespace lethe::cli

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/trained_models.h"
+
+#include <string>
+#include <vector>
+
+#include <boost/process.hpp>
+
+#include "harness/base/error.h"
+#include "harness/cli/root.h"
+#include "harness/runner/interrupts.h"
+
+namespace lethe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "checkpoints/";
+
+// The trainer hears Ctrl-C itself and saves its state; here it must not end us first.
+void train(const std::string& recipe, std::int64_t seed, const fs::path& out) {
+  prepare_engine_environment();
+  runner::Interrupts interrupts(true);
+  const std::vector<std::string> words{"train", "rmt",        "--recipe",
+                                       recipe,  "--seed",     std::to_string(seed),
+                                       "--out", out.string(), "--keep-stages"};
+  const int code = boost::process::system(engine_program().string(), boost::process::args(words));
+  if (interrupts.take() > 0 || code == kExitInterrupted) {
+    throw Error(ErrorKind::kInterrupted,
+                "training was stopped; the same command goes on from there");
+  }
+  if (code != kExitOk) {
+    throw Error(ErrorKind::kConfig, "training by recipe " + recipe + ", seed " +
+                                        std::to_string(seed) + " ended with exit code " +
+                                        std::to_string(code) + "; see its message above");
+  }
+}
+
+void name_folders(grid::Suite& suite, const fs::path& out_dir) {
+  for (std::string& model : suite.models) {
+    if (model.starts_with(kPrefix)) model = (out_dir / model).string();
+  }
+}
+
+}  // namespace
+
+void train_missing(grid::Suite& suite, const fs::path& out_dir) {
+  for (const grid::TrainingWanted& wanted : suite.train) {
+    for (const std::int64_t seed : wanted.seeds) {
+      const std::string name = wanted.recipe + "-" + std::to_string(seed);
+      train(wanted.recipe, seed, out_dir / kPrefix / name);
+    }
+  }
+  name_folders(suite, out_dir);
+  for (grid::Suite& part : suite.parts) name_folders(part, out_dir);
+}
+
+}  // namespace lethe::cli

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes what safetensors.h reads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lethe::models {
+
+/// A float32 array of a file to be written.
+struct FloatArray {
+  std::string name;
+  std::vector<std::int64_t> shape;  ///< row-major
+  std::span<const float> values;
+};
+
+/// The bytes of a safetensors file: header padded to 8 bytes, arrays as F32, sorted by name,
+/// without gaps. Names must differ.
+std::string safetensors_bytes(std::vector<FloatArray> arrays);
+
+}  // namespace lethe::models

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a training run tells of itself while it runs. The command line wires it to the store and the
+// terminal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lethe::training {
+
+/// Calls come from one thread.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// One point of a learning curve. Steps count over all stages, from 1.
+  virtual void point(std::int64_t step, const std::string& stage, const std::string& metric,
+                     double value) = 0;
+  /// Asked between steps; true ends the run, whose state is saved first.
+  virtual bool stop_requested() = 0;
+  /// Something worth a line: a stage that ended, a resume.
+  virtual void message(const std::string& text) = 0;
+  /// Steps done, and those that may still come in the stages that are left.
+  virtual void progress(std::int64_t done, std::int64_t most) = 0;
+};
+
+}  // namespace lethe::training

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/rmt_checkpoint.h"
+
+#include <algorithm>
+
+#include "harness/base/error.h"
+#include "harness/base/hash.h"
+#include "harness/base/text.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace lethe::training {
+namespace {
+
+// config.json of the encoder in the terms of Hugging Face's BERT, with the members that are ours.
+json::object config_json(const models::ModelConfig& config, const models::RecurrentConfig& rmt) {
+  return {{"model_type", "bert"},
+          {"architectures", json::array{"BertForSequenceClassification"}},
+          {"vocab_size", config.vocab_size},
+          {"hidden_size", config.hidden_size},
+          {"num_hidden_layers", config.n_layers},
+          {"num_attention_heads", config.n_heads},
+          {"intermediate_size", config.intermediate_size},
+          {"max_position_embeddings", config.trained_length},
+          {"type_vocab_size", config.token_types},
+          {"hidden_act", models::to_string(config.activation)},
+          {"layer_norm_eps", config.norm_eps},
+          {"lethe_relative_clip", config.relative_clip},
+          {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore},
+          {"lethe_rmt", to_json(rmt)}};
+}
+
+models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_size) {
+  // Read back from what is written, so that a run and its checkpoint cannot differ.
+  models::ModelConfig config;
+  config.architecture = "bert";
+  config.vocab_size = vocab_size;
+  config.hidden_size = model.hidden;
+  config.intermediate_size = model.intermediate;
+  config.n_layers = model.layers;
+  config.n_heads = config.n_kv_heads = model.heads;
+  config.head_dim = model.hidden / model.heads;
+  config.trained_length = model.positions;
+  config.norm = models::NormKind::kLayer;
+  config.norm_place = model.norm_before ? models::NormPlace::kBefore : models::NormPlace::kAfter;
+  config.norm_eps = 1e-12;
+  config.final_norm = model.norm_before;
+  config.embedding_norm = true;
+  config.positions = models::PositionKind::kLearned;
+  config.relative_clip = model.relative_clip;
+  config.causal = false;
+  config.attention_bias = config.attention_out_bias = config.mlp_bias = true;
+  config.activation = models::Activation::kGelu;
+  config.gated_mlp = false;
+  config.token_types = 1;
+  return config;
+}
+
+}  // namespace
+
+RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  RmtStart start;
+  const RmtModelRecipe& model = recipe.model;
+  start.tokenizer =
+      model.backbone.empty() ? options.vocabulary : std::filesystem::path(model.backbone);
+  const auto tokenizer = models::open_tokenizer(start.tokenizer);
+  models::ModelConfig config;
+  if (model.backbone.empty()) {
+    config = new_config(model, tokenizer->vocab_size());
+  } else {
+    start.backbone = models::open_checkpoint(model.backbone);
+    config = start.backbone->config();
+    models::require_encoder(config, start.backbone->label());
+  }
+  const auto around = tokenizer->encode_with_special("", std::nullopt, false).ids;
+  if (around.size() != 2) {
+    throw Error(ErrorKind::kModel, start.tokenizer.string() +
+                                       ": expected a tokenizer that puts [CLS] and [SEP] around a "
+                                       "text, found one that adds " +
+                                       std::to_string(around.size()) + " tokens");
+  }
+  models::RecurrentConfig rmt;
+  rmt.memory_tokens = model.memory;
+  rmt.segment_tokens = model.segment;
+  rmt.cls_id = around[0];
+  rmt.sep_id = around[1];
+  rmt.labels.assign(tasks::kPlaces.begin(), tasks::kPlaces.end());
+  start.layout = std::make_unique<models::RecurrentLayout>(config, std::move(rmt));
+  return start;
+}
+
+std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  const std::filesystem::path source = recipe.model.backbone.empty()
+                                           ? options.vocabulary
+                                           : std::filesystem::path(recipe.model.backbone);
+  json::array files;
+  for (const char* name : {"tokenizer.json", "model.safetensors"}) {
+    if (std::filesystem::exists(source / name))
+      files.push_back(json::string(sha256_file(source / name)));
+  }
+  return sha256_hex(canonical_json(json::object{
+      {"kind", "rmt"}, {"recipe", recipe.text}, {"seed", options.seed}, {"files", files}}));
+}
+
+void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& recipe,
+                          const RmtTrainOptions& options, const RmtStart& start,
+                          const at::Tensor& flat, const RmtReached& reached) {
+  std::error_code ec;
+  std::filesystem::create_directories(folder, ec);
+  std::int64_t segments = 0;
+  double confusers = 0;
+  for (std::int64_t s = 0;
+       s < std::min<std::int64_t>(reached.stages + 1, std::ssize(recipe.stages)); ++s) {
+    for (const RmtBatch& batch : recipe.stages[static_cast<std::size_t>(s)].batches) {
+      segments = std::max(segments, batch.segments);
+      confusers = std::max(confusers, batch.confusers);
+    }
+  }
+  models::RecurrentConfig rmt = start.layout->recurrent();
+  rmt.training = {{"task", tasks::to_string(recipe.task)},
+                  {"place", tasks::to_string(recipe.place)},
+                  {"recipe", recipe.name},
+                  {"seed", options.seed},
+                  {"trained_segments", segments},
+                  {"trained_confusers", confusers},
+                  {"steps", reached.steps}};
+  json::object provenance = options.provenance;
+  provenance["recipe"] = recipe.text;
+  provenance["seed"] = options.seed;
+  provenance["run_key"] = reached.key;
+  provenance["steps"] = reached.steps;
+  provenance["seconds"] = reached.seconds;
+  provenance["parameters"] = start.layout->size();
+  provenance["validation_accuracy"] =
+      json::array(reached.validation.begin(), reached.validation.end());
+  write_file_atomically(folder / "model.safetensors", start.layout->safetensors(flat));
+  write_file_atomically(folder / "tokenizer.json",
+                        read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
+  write_file_atomically(folder / "config.json",
+                        json::serialize(config_json(start.layout->config(), rmt)) + "\n");
+  write_file_atomically(folder / "provenance.json", json::serialize(provenance) + "\n");
+}
+
+}  // namespace lethe::training

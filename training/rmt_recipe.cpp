@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/rmt_recipe.h"
+
+#include <algorithm>
+
+#include "harness/base/error.h"
+
+namespace lethe::training {
+namespace {
+
+constexpr ErrorKind kKind = ErrorKind::kConfig;
+
+std::int64_t at_least(ObjectReader& reader, const char* name, std::int64_t fallback,
+                      std::int64_t least) {
+  const std::int64_t value = reader.integer(name, fallback);
+  if (value >= least) return value;
+  throw Error(kKind, reader.where(name) + ": expected at least " + std::to_string(least) +
+                         ", found " + std::to_string(value));
+}
+
+double within(ObjectReader& reader, const char* name, double fallback, double least, double most) {
+  const double value = reader.number(name, fallback);
+  if (value >= least && value <= most) return value;
+  throw Error(kKind, reader.where(name) + ": expected " + std::to_string(least) + " to " +
+                         std::to_string(most) + ", found " + std::to_string(value));
+}
+
+RmtModelRecipe parse_model(const json::value& value, const std::string& where) {
+  ObjectReader reader(value, where, kKind);
+  RmtModelRecipe model;
+  model.backbone = reader.string("backbone", "");
+  model.layers = at_least(reader, "layers", model.layers, 1);
+  model.hidden = at_least(reader, "hidden", model.hidden, 1);
+  model.heads = at_least(reader, "heads", model.heads, 1);
+  model.intermediate = at_least(reader, "intermediate", model.intermediate, 1);
+  model.positions = at_least(reader, "positions", model.positions, 8);
+  model.relative_clip = at_least(reader, "relative_clip", model.relative_clip, 0);
+  model.norm_before = reader.boolean("norm_before", model.norm_before);
+  model.memory = at_least(reader, "memory", model.memory, 0);
+  model.segment = at_least(reader, "segment", model.segment, 1);
+  reader.finish();
+  if (model.hidden % model.heads != 0) {
+    throw Error(kKind, where + ": hidden: expected a multiple of the " +
+                           std::to_string(model.heads) + " heads, found " +
+                           std::to_string(model.hidden));
+  }
+  return model;
+}
+
+RmtBatch parse_batch(const json::value& value, const std::string& where) {
+  ObjectReader reader(value, where, kKind);
+  RmtBatch batch;
+  batch.share = within(reader, "share", 1, 1e-6, 1e6);
+  batch.segment = at_least(reader, "segment", batch.segment, 1);
+  batch.batch = at_least(reader, "batch", batch.batch, 1);
+  batch.segments = at_least(reader, "segments", batch.segments, 1);
+  batch.confusers = within(reader, "confusers", 0, 0, 0.5);
+  reader.finish();
+  return batch;
+}
+
+RmtStage parse_stage(const json::value& value, const std::string& where) {
+  ObjectReader reader(value, where, kKind);
+  RmtStage stage;
+  stage.name = reader.string("name");
+  stage.steps = at_least(reader, "steps", 0, 1);
+  stage.least_steps = at_least(reader, "least_steps", 0, 0);
+  stage.until = within(reader, "until", stage.until, 0, 2);
+  stage.rate = within(reader, "rate", stage.rate, 1e-9, 1);
+  stage.rate_end = within(reader, "rate_end", 0, 0, 1);
+  stage.ramp = within(reader, "ramp", 0, 0, 1);
+  stage.ramp_above = within(reader, "ramp_above", stage.ramp_above, 0, 1);
+  const auto& batches = reader.array("batches");
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    stage.batches.push_back(
+        parse_batch(batches[i], reader.where("batches") + "[" + std::to_string(i) + "]"));
+  }
+  if (stage.batches.empty()) throw Error(kKind, where + ": batches: expected at least one");
+  reader.finish();
+  return stage;
+}
+
+}  // namespace
+
+std::int64_t RmtRecipe::most_steps() const {
+  std::int64_t steps = 0;
+  for (const RmtStage& stage : stages) steps += stage.steps;
+  return steps;
+}
+
+std::int64_t RmtRecipe::trained_segments() const {
+  std::int64_t most = 0;
+  for (const RmtStage& stage : stages) {
+    for (const RmtBatch& batch : stage.batches) most = std::max(most, batch.segments);
+  }
+  return most;
+}
+
+RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where) {
+  ObjectReader reader(value, where, kKind);
+  RmtRecipe recipe;
+  recipe.name = reader.string("name");
+  recipe.title = reader.string("title", "");
+  recipe.task = tasks::parse_fact_task(reader.string("task"));
+  recipe.place = tasks::parse_fact_place(reader.string("place", "uniform"));
+  recipe.model = parse_model(reader.at("model"), reader.where("model"));
+  recipe.weight_decay = within(reader, "weight_decay", recipe.weight_decay, 0, 1);
+  recipe.clip_norm = within(reader, "clip_norm", recipe.clip_norm, 1e-6, 1e6);
+  recipe.warmup = at_least(reader, "warmup", recipe.warmup, 0);
+  recipe.bptt = at_least(reader, "bptt", 0, 0);
+  recipe.shards = at_least(reader, "shards", recipe.shards, 1);
+  const auto& stages = reader.array("stages");
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    recipe.stages.push_back(
+        parse_stage(stages[i], reader.where("stages") + "[" + std::to_string(i) + "]"));
+  }
+  reader.finish();
+  if (recipe.stages.empty()) throw Error(kKind, where + ": stages: expected at least one");
+  recipe.text = value.get_object();
+  return recipe;
+}
+
+RmtRecipe read_rmt_recipe(const std::filesystem::path& path) {
+  return parse_rmt_recipe(read_json_file(path, kKind), path.string());
+}
+
+}  // namespace lethe::training

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a model with recurrent memory is trained: a JSON file, data/rmt/recipes/NAME.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.h"
+#include "tasks/memory/fact_task.h"
+
+namespace lethe::training {
+
+/// The encoder that is trained from nothing, or the folder of a pretrained one.
+struct RmtModelRecipe {
+  std::string backbone;  ///< folder of a BERT checkpoint; "": from nothing
+  std::int64_t layers = 2, hidden = 64, heads = 4, intermediate = 128;
+  std::int64_t positions = 512;
+  std::int64_t relative_clip = 12;
+  bool norm_before = false;
+  std::int64_t memory = 10;    ///< memory tokens, m
+  std::int64_t segment = 499;  ///< text tokens of the finished model's segments
+};
+
+/// One kind of batch of a stage.
+struct RmtBatch {
+  double share = 1;           ///< of the stage's batches, against the others' shares
+  std::int64_t segment = 50;  ///< text tokens of a segment
+  std::int64_t batch = 64;    ///< samples
+  std::int64_t segments = 1;  ///< most segments: taken by half of the batches, the others 1 … most
+  double confusers = 0;       ///< hard negatives, share of tokens
+};
+
+struct RmtStage {
+  std::string name;
+  std::int64_t steps = 0;  ///< at most
+  std::int64_t least_steps = 0;
+  double until = 2;     ///< ends when the moving average of the accuracy reaches this
+  double rate = 1e-3;   ///< learning rate at its begin
+  double rate_end = 0;  ///< … at its end, by half a cosine; 0: the same all through
+  /// Reasoning: while the moving average is above ramp_above, the other variants of facts and
+  /// questions grow by this share a step, from none; 0: all variants from the begin.
+  double ramp = 0;
+  double ramp_above = 0.9;
+  std::vector<RmtBatch> batches;
+};
+
+struct RmtRecipe {
+  std::string name, title;
+  tasks::FactTask task = tasks::FactTask::kDetect;
+  tasks::FactPlace place = tasks::FactPlace::kUniform;
+  RmtModelRecipe model;
+  double weight_decay = 0.01;
+  double clip_norm = 1.0;
+  std::int64_t warmup = 100;  ///< steps of the whole run
+  /// Segments that a gradient reaches back from the last one; 0: all of them.
+  std::int64_t bptt = 0;
+  /// Parts of a batch whose gradients are formed apart and added in order: the result does not
+  /// depend on how many threads share them.
+  std::int64_t shards = 4;
+  std::vector<RmtStage> stages;
+  json::object text;  ///< the file as read
+
+  std::int64_t most_steps() const;
+  /// Most segments that any batch has.
+  std::int64_t trained_segments() const;
+};
+
+/// Throws Error(kConfig) that names file, member and value.
+RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where);
+RmtRecipe read_rmt_recipe(const std::filesystem::path& path);
+
+}  // namespace lethe::training
