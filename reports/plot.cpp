@@ -50,7 +50,8 @@ std::string number(double value) {
 }
 
 std::string tick_label(double tick) {
-  if (tick >= 1e6) return scientific(tick);
+  if (tick >= 1e6 || (tick > 0 && tick < 1e-3)) return scientific(tick);
+  if (tick > 0 && tick < 1) return fixed(tick, 1 - static_cast<int>(std::floor(std::log10(tick))));
   return tick >= 100 || tick == std::round(tick) ? with_thousands(std::llround(tick))
                                                  : fixed(tick, 1);
 }
@@ -128,10 +129,11 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
                       ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
     }
-    parts.push_back(
-        block_name(index, s) + " using 1:" + within(y) + " with linespoints pointtype " +
-        std::to_string(hollow ? style.hollow : style.filled) +
-        (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour + " notitle");
+    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
+    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
+                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
+                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
+                    " notitle");
   }
   std::string out = "plot ";
   for (std::size_t i = 0; i < parts.size(); ++i) out += (i ? ", \\\n     " : "") + parts[i];
@@ -153,6 +155,25 @@ std::string break_marks(double left, double low, double high) {
            ", screen " + number(y - 0.008) + " to screen " + number(left + 0.006) + ", screen " +
            number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + gnuplot_string(kInk) +
            " front\n";
+  }
+  return out;
+}
+
+/// What begins where. Arrows and labels are numbered apart from those of the axes.
+std::string marks_of(const PlotPanel& panel) {
+  std::string out;
+  int tag = 10;
+  for (const PlotMark& mark : panel.marks) {
+    const std::string colour =
+        " rgb " + gnuplot_string(mark.style ? kStyles[*mark.style % kStyles.size()].colour : kInk);
+    const std::string x = number(mark.x);
+    out += "set arrow " + std::to_string(tag) + " from first " + x + ", graph 0 to first " + x +
+           ", graph 1 nohead linewidth 0.8 dashtype 3 linecolor" + colour + " back\n";
+    if (!mark.label.empty()) {
+      out += "set label " + std::to_string(tag) + " " + gnuplot_string(mark.label) + " at first " + x +
+             ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour + "\n";
+    }
+    ++tag;
   }
   return out;
 }
@@ -202,10 +223,13 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
   out += "set label 1 " + gnuplot_string(panel.y_label) + " at screen " + number(left - 0.058) +
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
-         gnuplot_string(kInk) + "\n";
-  out += plot_command(panel, index, y);
+    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
+    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
+                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
+                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
+                    " notitle");
   if (panel.log_y) out += "unset logscale y\n";
-  return out + "unset label 1\nunset title\n";
+  return out + "unset label\nunset arrow\nunset title\n";
 }
 
 /// What a legend says of one kind of line.
@@ -226,12 +250,11 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      entries.push_back(
-          {series.label, std::string("linespoints ") +
-                             (series.hollow ? "dashtype (9,5) linewidth 1.3" : "linewidth 1.9") +
-                             " pointtype " +
-                             std::to_string(series.hollow ? style.hollow : style.filled) +
-                             " linecolor rgb " + gnuplot_string(style.colour)});
+    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
+    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
+                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
+                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
+                    " notitle");
     }
   }
   return entries;
