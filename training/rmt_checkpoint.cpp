@@ -55,6 +55,16 @@ models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_s
   return config;
 }
 
+// Ids beyond the table of embeddings would be found in the middle of a run.
+void require_vocabulary(const models::ModelConfig& config, const models::Tokenizer& tokenizer,
+                        const std::filesystem::path& folder) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return;
+  throw Error(ErrorKind::kModel,
+              "vocabulary mismatch: " + folder.string() + ": the tokenizer has " +
+                  std::to_string(tokenizer.vocab_size()) + " ids, the encoder embeddings of " +
+                  std::to_string(config.vocab_size));
+}
+
 }  // namespace
 
 RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
@@ -70,6 +80,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
     start.backbone = models::open_checkpoint(model.backbone);
     config = start.backbone->config();
     models::require_encoder(config, start.backbone->label());
+    require_vocabulary(config, *tokenizer, start.tokenizer);
   }
   const auto around = tokenizer->encode_with_special("", std::nullopt, false).ids;
   if (around.size() != 2) {
@@ -84,6 +95,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   rmt.cls_id = around[0];
   rmt.sep_id = around[1];
   rmt.labels.assign(tasks::kPlaces.begin(), tasks::kPlaces.end());
+  require_fitting(config, rmt, ErrorKind::kConfig);
   start.layout = std::make_unique<models::RecurrentLayout>(config, std::move(rmt));
   return start;
 }
