@@ -113,6 +113,21 @@ std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options)
       {"kind", "rmt"}, {"recipe", recipe.text}, {"seed", options.seed}, {"files", files}}));
 }
 
+bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  const auto file = options.out / "provenance.json", model = options.out / "model.safetensors";
+  if (!std::filesystem::is_regular_file(file) || !std::filesystem::is_regular_file(model)) {
+    return false;
+  }
+  const json::value value = read_json_file(file, ErrorKind::kData);
+  if (!value.is_object()) return false;
+  const auto* key = value.get_object().if_contains("run_key");
+  if (!key || *key != json::value(rmt_run_key(recipe, options))) return false;
+  // Files are written one after the other: a run of another seed that was killed in between leaves
+  // its model beside this provenance. (Provenance of earlier builds has no hash.)
+  const auto* hash = value.get_object().if_contains("model_sha256");
+  return !hash || *hash == json::value(sha256_file(model));
+}
+
 void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& recipe,
                           const RmtTrainOptions& options, const RmtStart& start,
                           const at::Tensor& flat, const RmtReached& reached) {
@@ -142,9 +157,11 @@ void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& 
   provenance["steps"] = reached.steps;
   provenance["seconds"] = reached.seconds;
   provenance["parameters"] = start.layout->size();
+  const std::string model = start.layout->safetensors(flat);
+  provenance["model_sha256"] = sha256_hex(model);
   provenance["validation_accuracy"] =
       json::array(reached.validation.begin(), reached.validation.end());
-  write_file_atomically(folder / "model.safetensors", start.layout->safetensors(flat));
+  write_file_atomically(folder / "model.safetensors", model);
   write_file_atomically(folder / "tokenizer.json",
                         read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
   write_file_atomically(folder / "config.json",
