@@ -109,8 +109,10 @@ std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options)
     if (std::filesystem::exists(source / name))
       files.push_back(json::string(sha256_file(source / name)));
   }
-  return sha256_hex(canonical_json(json::object{
-      {"kind", "rmt"}, {"recipe", recipe.text}, {"seed", options.seed}, {"files", files}}));
+  json::object inputs{
+      {"kind", "rmt"}, {"recipe", recipe.text}, {"seed", options.seed}, {"files", files}};
+  if (auto books = recipe.noise.hashes(); !books.empty()) inputs["books"] = std::move(books);
+  return sha256_hex(canonical_json(inputs));
 }
 
 bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options) {

@@ -113,13 +113,15 @@ std::int64_t RmtRecipe::trained_segments() const {
   return most;
 }
 
-RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where) {
+RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where,
+                           const std::filesystem::path& root) {
   ObjectReader reader(value, where, kKind);
   RmtRecipe recipe;
   recipe.name = reader.string("name");
   recipe.title = reader.string("title", "");
   recipe.task = tasks::parse_fact_task(reader.string("task"));
   recipe.place = tasks::parse_fact_place(reader.string("place", "uniform"));
+  recipe.noise = tasks::NoiseSource::read(reader, root);
   recipe.model = parse_model(reader.at("model"), reader.where("model"));
   recipe.weight_decay = within(reader, "weight_decay", recipe.weight_decay, 0, 1);
   recipe.clip_norm = within(reader, "clip_norm", recipe.clip_norm, 1e-6, 1e6);
@@ -138,8 +140,8 @@ RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where) {
   return recipe;
 }
 
-RmtRecipe read_rmt_recipe(const std::filesystem::path& path) {
-  return parse_rmt_recipe(read_json_file(path, kKind), path.string());
+RmtRecipe read_rmt_recipe(const std::filesystem::path& path, const std::filesystem::path& root) {
+  return parse_rmt_recipe(read_json_file(path, kKind), path.string(), root);
 }
 
 }  // namespace lethe::training

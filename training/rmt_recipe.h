@@ -50,6 +50,7 @@ struct RmtRecipe {
   std::string name, title;
   tasks::FactTask task = tasks::FactTask::kDetect;
   tasks::FactPlace place = tasks::FactPlace::kUniform;
+  tasks::NoiseSource noise;
   RmtModelRecipe model;
   double weight_decay = 0.01;
   double clip_norm = 1.0;
@@ -68,7 +69,9 @@ struct RmtRecipe {
 };
 
 /// Throws Error(kConfig) that names file, member and value.
-RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where);
-RmtRecipe read_rmt_recipe(const std::filesystem::path& path);
+/// `root` is the folder that holds data/.
+RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where,
+                           const std::filesystem::path& root);
+RmtRecipe read_rmt_recipe(const std::filesystem::path& path, const std::filesystem::path& root);
 
 }  // namespace lethe::training

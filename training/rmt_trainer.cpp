@@ -52,6 +52,8 @@ class Trainer {
         events_(events),
         start_(rmt_start(recipe, options)),
         tokenizer_(models::open_tokenizer(start_.tokenizer)),
+        noise_factory_(recipe.noise, *tokenizer_,
+                       FactGenerator::confuser_ids(recipe.task, *tokenizer_)),
         key_(rmt_run_key(recipe, options)),
         arena_(options.threads) {
     models::require_device(options.device);
@@ -121,10 +123,7 @@ class Trainer {
 
   FactGenerator generator(const RmtBatch& batch, const tasks::ReasoningVariants& variants) {
     auto& noise = noises_[batch.confusers];
-    if (!noise) {
-      noise = tasks::word_noise(*tokenizer_, FactGenerator::confuser_ids(recipe_.task, *tokenizer_),
-                                batch.confusers);
-    }
+    if (!noise) noise = noise_factory_.make(batch.confusers);
     return FactGenerator({recipe_.task, recipe_.place, batch.segment, variants}, *tokenizer_,
                          noise);
   }
@@ -355,6 +354,7 @@ class Trainer {
   EventSink& events_;
   RmtStart start_;
   std::unique_ptr<models::Tokenizer> tokenizer_;
+  tasks::NoiseFactory noise_factory_;
   std::string key_;
   tbb::task_arena arena_;
   bool ramped_ = false;

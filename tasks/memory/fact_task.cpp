@@ -66,6 +66,14 @@ std::vector<std::int64_t> FactSample::fact_segments() const {
   return segments;
 }
 
+std::vector<FactSample::Span> FactSample::spans() const {
+  std::vector<Span> spans;
+  for (const Placed& text : placed_) {
+    spans.push_back({text.segment, text.offset, static_cast<std::int64_t>(text.ids.size())});
+  }
+  return spans;
+}
+
 void FactSample::fill(std::int64_t index, std::span<std::int64_t> out) const {
   LETHE_ASSERT(static_cast<std::int64_t>(out.size()) == segment_tokens_,
                "a segment has its length");
@@ -187,7 +195,7 @@ FactGenerator::Story FactGenerator::move_story(StoryStream& random) const {
   const std::size_t place = random.below(kPlaces.size());
   return {{words_->sentence({person, verb, "to the", kPlaces[place], "."})},
           words_->sentence({"where is", person, "?"}),
-          words_->sentence({person, "is in the"}),
+          words_->sentence({person, verb, "to the"}),
           static_cast<std::int64_t>(place)};
 }
 

@@ -6,35 +6,19 @@
 
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
-#include "harness/base/names.h"
 #include "harness/base/seed.h"
 #include "harness/base/spec.h"
-#include "tasks/datasets/pg19_books.h"
 #include "tasks/memory/recurrent_run.h"
 #include "tasks/window_options.h"
 
 namespace lethe::tasks {
 namespace {
 
-const std::vector<std::string> kNoises{"words", "pg19", "document"};
-
 std::int64_t index_of(const std::string& id) {
   const auto slash = id.find('/');
   const auto index = parse_integer(slash == std::string::npos ? "" : id.substr(slash + 1));
   if (!index) throw Error(ErrorKind::kData, "sample '" + id + "': expected SEED/INDEX");
   return *index;
-}
-
-// Every book of a folder as one stream of tokens.
-std::vector<std::int64_t> tokenised(const std::filesystem::path& folder,
-                                    const models::Tokenizer& tokenizer) {
-  const Pg19Books books(folder);
-  std::vector<std::int64_t> pool;
-  for (const auto& id : books.ids()) {
-    const auto ids = tokenizer.encode(books.read(id).text, false);
-    pool.insert(pool.end(), ids.begin(), ids.end());
-  }
-  return pool;
 }
 
 }  // namespace
@@ -50,18 +34,11 @@ MemoryTaskOptions MemoryTaskOptions::parse(const std::string& task, const json::
   options.segment =
       at_least(reader.integer("segment", options.segment), 1, reader.where("segment"));
   options.confusers = reader.number("confusers", options.confusers);
-  options.noise = reader.string("noise", options.noise);
-  if (std::ranges::find(kNoises, options.noise) == kNoises.end()) {
-    throw unknown_name(ErrorKind::kConfig, reader.where("noise") + ": noise", options.noise,
-                       kNoises);
-  }
+  options.noise = NoiseSource::read(reader, root);
   options.samples =
       at_least(reader.integer("samples", options.samples), 1, reader.where("samples"));
   options.seed = at_least(reader.integer("seed", 0), 0, reader.where("seed"));
   options.lanes = at_least(reader.integer("lanes", options.lanes), 1, reader.where("lanes"));
-  options.data = look_for(reader.string("data", "data/samples/pg19"), root);
-  options.document_tokens = at_least(reader.integer("document_tokens", options.document_tokens), 1,
-                                     reader.where("document_tokens"));
   reader.finish();
   return options;
 }
@@ -81,19 +58,18 @@ MemoryTask::MemoryTask(MemoryTaskOptions options, std::int64_t length)
                                         " segments, found " + std::to_string(segments_) +
                                         " (a length of " + std::to_string(length) + ")");
   }
-  if (options_.noise != "words") {
-    const Pg19Books books(options_.data);
-    for (const auto& id : books.ids()) books_[id] = books.read(id).sha256;
-  }
+  books_ = options_.noise.hashes();
 }
 
 json::object MemoryTask::identity() const {
-  json::object out{{"version", kVersion},         {"fact", to_string(options_.place)},
-                   {"segment", options_.segment}, {"confusers", options_.confusers},
-                   {"noise", options_.noise},     {"samples", options_.samples},
-                   {"seed", options_.seed},       {"lanes", options_.lanes}};
+  json::object out{{"version", kVersion},          {"fact", to_string(options_.place)},
+                   {"segment", options_.segment},  {"confusers", options_.confusers},
+                   {"noise", options_.noise.kind}, {"samples", options_.samples},
+                   {"seed", options_.seed},        {"lanes", options_.lanes}};
   if (!books_.empty()) out["books"] = books_;
-  if (options_.noise == "document") out["document_tokens"] = options_.document_tokens;
+  if (options_.noise.kind == "document") {
+    out["document_tokens"] = options_.noise.document_tokens;
+  }
   return out;
 }
 
@@ -105,15 +81,11 @@ const FactGenerator& MemoryTask::generator(const models::Tokenizer& tokenizer) c
   const std::scoped_lock lock(mutex_);
   const std::string sha256 = tokenizer.content_sha256();
   if (!generator_ || sha256 != tokenizer_sha256_) {
-    const auto confusers = FactGenerator::confuser_ids(options_.task, tokenizer);
-    const auto noise = options_.noise == "words"
-                           ? word_noise(tokenizer, confusers, options_.confusers)
-                           : text_noise(std::make_shared<const std::vector<std::int64_t>>(
-                                            tokenised(options_.data, tokenizer)),
-                                        options_.noise == "document" ? options_.document_tokens : 0,
-                                        confusers, options_.confusers);
+    NoiseFactory noise(options_.noise, tokenizer,
+                       FactGenerator::confuser_ids(options_.task, tokenizer));
     generator_ = std::make_unique<const FactGenerator>(
-        FactOptions{options_.task, options_.place, options_.segment, {}}, tokenizer, noise);
+        FactOptions{options_.task, options_.place, options_.segment, {}}, tokenizer,
+        noise.make(options_.confusers));
     tokenizer_sha256_ = sha256;
   }
   return *generator_;

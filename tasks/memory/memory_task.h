@@ -23,12 +23,10 @@ struct MemoryTaskOptions {
   FactPlace place = FactPlace::kUniform;  ///< "fact"
   std::int64_t segment = 499;             ///< text tokens of a segment
   double confusers = 0.0005;              ///< hard negatives, share of tokens
-  std::string noise = "words";            ///< "words", "pg19" or "document"
+  NoiseSource noise;
   std::int64_t samples = 64;
-  std::int64_t seed = 0;                ///< of the test set
-  std::int64_t lanes = 4;               ///< samples that go through a recurrent model in step
-  std::filesystem::path data;           ///< folder of the books of noise "pg19" and "document"
-  std::int64_t document_tokens = 5000;  ///< of the document that noise "document" repeats
+  std::int64_t seed = 0;   ///< of the test set
+  std::int64_t lanes = 4;  ///< samples that go through a recurrent model in step
 
   /// Every member may be missing. Throws Error(kConfig) that names the member.
   static MemoryTaskOptions parse(const std::string& task, const json::object& object,

@@ -7,7 +7,10 @@
 #include <utility>
 
 #include "harness/base/error.h"
+#include "harness/base/names.h"
 #include "harness/base/seed.h"
+#include "tasks/datasets/pg19_books.h"
+#include "tasks/window_options.h"
 
 namespace lethe::tasks {
 namespace {
@@ -144,6 +147,46 @@ std::shared_ptr<const Noise> text_noise(std::shared_ptr<const std::vector<std::i
   check_rate(confusers);
   if (pool->empty()) throw Error(ErrorKind::kData, "noise: the text has no tokens");
   return std::make_shared<TextNoise>(std::move(pool), document, confuser_ids, confusers);
+}
+
+NoiseSource NoiseSource::read(ObjectReader& reader, const std::filesystem::path& root) {
+  const std::vector<std::string> kinds{"words", "pg19", "document"};
+  NoiseSource source;
+  source.kind = reader.string("noise", source.kind);
+  if (std::ranges::find(kinds, source.kind) == kinds.end()) {
+    throw unknown_name(ErrorKind::kConfig, reader.where("noise") + ": noise", source.kind, kinds);
+  }
+  source.data = look_for(reader.string("data", "data/samples/pg19"), root);
+  source.document_tokens = at_least(reader.integer("document_tokens", source.document_tokens), 1,
+                                    reader.where("document_tokens"));
+  return source;
+}
+
+json::object NoiseSource::hashes() const {
+  json::object hashes;
+  if (kind == "words") return hashes;
+  const Pg19Books books(data);
+  for (const auto& id : books.ids()) hashes[id] = books.read(id).sha256;
+  return hashes;
+}
+
+NoiseFactory::NoiseFactory(NoiseSource source, const models::Tokenizer& tokenizer,
+                           std::vector<std::int64_t> confuser_ids)
+    : source_(std::move(source)), tokenizer_(tokenizer), confuser_ids_(std::move(confuser_ids)) {}
+
+std::shared_ptr<const Noise> NoiseFactory::make(double confusers) {
+  if (source_.kind == "words") return word_noise(tokenizer_, confuser_ids_, confusers);
+  if (!pool_) {
+    const Pg19Books books(source_.data);
+    std::vector<std::int64_t> pool;
+    for (const auto& id : books.ids()) {
+      const auto ids = tokenizer_.encode(books.read(id).text, false);
+      pool.insert(pool.end(), ids.begin(), ids.end());
+    }
+    pool_ = std::make_shared<const std::vector<std::int64_t>>(std::move(pool));
+  }
+  return text_noise(pool_, source_.kind == "document" ? source_.document_tokens : 0, confuser_ids_,
+                    confusers);
 }
 
 }  // namespace lethe::tasks

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "harness/base/json.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::tasks {
@@ -41,5 +43,32 @@ std::shared_ptr<const Noise> text_noise(std::shared_ptr<const std::vector<std::i
                                         std::int64_t document,
                                         const std::vector<std::int64_t>& confuser_ids,
                                         double confusers);
+
+/// What noise is made of, as suites and recipes state it.
+struct NoiseSource {
+  std::string kind = "words";           ///< "words", "pg19" (excerpts of books) or "document"
+  std::filesystem::path data;           ///< folder of the books
+  std::int64_t document_tokens = 5000;  ///< of the excerpt that "document" repeats
+
+  /// Reads "noise", "data" (looked for in the current folder, then in `root`) and
+  /// "document_tokens"; all may be missing. Throws Error(kConfig) that names the member.
+  static NoiseSource read(ObjectReader& reader, const std::filesystem::path& root);
+  /// SHA-256 of the books by id; empty where there are none.
+  json::object hashes() const;
+};
+
+/// Noises of one source that differ in their hard negatives; the books are tokenised once.
+class NoiseFactory {
+ public:
+  NoiseFactory(NoiseSource source, const models::Tokenizer& tokenizer,
+               std::vector<std::int64_t> confuser_ids);
+  std::shared_ptr<const Noise> make(double confusers);
+
+ private:
+  NoiseSource source_;
+  const models::Tokenizer& tokenizer_;
+  std::vector<std::int64_t> confuser_ids_;
+  std::shared_ptr<const std::vector<std::int64_t>> pool_;
+};
 
 }  // namespace lethe::tasks

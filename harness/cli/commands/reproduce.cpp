@@ -78,10 +78,18 @@ int reproduce_one(const std::string& name, const Options& options) {
   return written.invariant_violated ? kExitOutsideTolerance : kExitOk;
 }
 
-/// The shipped suite that shows in minutes what `name` shows in hours.
+/// The shipped suite that shows in minutes what `name` shows in hours: NAME-quick, or the one of its
+/// family, rmt-quick for rmt-2m; "" where there is none.
+std::string find_quick_form(const std::string& name, const std::vector<std::string>& known) {
+  for (const auto& stem : {name, name.substr(0, name.find('-'))}) {
+    if (std::ranges::count(known, stem + "-quick") > 0) return stem + "-quick";
+  }
+  return "";
+}
+
 std::string quick_form(const std::string& name) {
   const auto known = shipped_suites();
-  if (const auto quick = name + "-quick"; std::ranges::count(known, quick) > 0) return quick;
+  if (const auto quick = find_quick_form(name, known); !quick.empty()) return quick;
   suite_path(name);  // a name that is none is told as such
   std::vector<std::string> forms;
   for (const auto& suite : known) {
@@ -102,10 +110,12 @@ int run(const Options& options) {
   int code = kExitOk;
   const auto known = shipped_suites();
   for (const auto& suite : known) {
-    if (grid::read_suite(suite_path(suite), {}).report.empty()) continue;
+    const auto read = read_suite(suite, {});
+    if (read.report.empty() || !read.train.empty()) continue;  // training is asked for by name
     // Of two forms of one suite, the one that is asked for.
-    const bool has_quick = std::ranges::count(known, suite + "-quick") > 0;
-    if (options.has("quick") ? has_quick : suite.ends_with("-quick")) continue;
+    const bool quick = suite.ends_with("-quick");
+    const bool has_quick = !quick && !find_quick_form(suite, known).empty();
+    if (options.has("quick") ? has_quick : quick) continue;
     if (!options.has("json")) std::cout << "== " << suite << '\n' << std::flush;
     const int ended = reproduce_one(suite, options);
     if (ended == kExitInterrupted) return ended;

@@ -97,7 +97,8 @@ json::object provenance(int threads) {
 
 int run_train(const Options& options) {
   options.choice("WHAT", "", {"rmt"});
-  const auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")));
+  auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")), root_folder());
+  if (options.has("backbone")) recipe.model.backbone = options.text("backbone");
   training::RmtTrainOptions train;
   train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
   train.threads = static_cast<int>(options.integer("threads", models::compute_threads(), 1, 1024));
