@@ -22,6 +22,7 @@ struct PlotSeries {
   std::string label;
   std::size_t style = 0;
   std::vector<PlotPoint> points;
+  bool hollow = false;  ///< a published line among measured ones: hollow marks, dashed
 };
 
 /// A value that does not depend on x: a dashed line across the panel, a band for its interval.
@@ -30,6 +31,13 @@ struct PlotLevel {
   double y = 0;
   std::optional<double> low;
   std::optional<double> high;
+};
+
+/// Something that begins at an x: a dotted line down the panel, its label along it.
+struct PlotMark {
+  double x = 0;
+  std::string label = {};
+  std::optional<std::size_t> style = {};  ///< colour of that style's lines; none: of the axes
 };
 
 /// One pair of axes: x in powers of two (or linear), y linear (or logarithmic). Series that leave
@@ -41,11 +49,13 @@ struct PlotPanel {
   std::string y_label;
   std::vector<PlotSeries> series;
   std::optional<PlotLevel> level;
-  bool hollow = false;     ///< published values: hollow marks, dashed lines
-  bool linear_x = false;   ///< x in even steps instead
-  bool from_zero = false;  ///< amounts whose ratios are to be seen: y from 0, one axis for all
-  bool one_axis = false;   ///< no upper strip: the values are of one scale
-  bool log_y = false;      ///< one logarithmic axis: values, all above 0, of many magnitudes
+  bool hollow = false;      ///< published values: hollow marks, dashed lines
+  bool linear_x = false;    ///< x in even steps instead
+  bool from_zero = false;   ///< amounts whose ratios are to be seen: y from 0, one axis for all
+  bool one_axis = false;    ///< no upper strip: the values are of one scale
+  bool log_y = false;       ///< one logarithmic axis: values, all above 0, of many magnitudes
+  bool bare_lines = false;  ///< no marks at the points, which are many
+  std::vector<PlotMark> marks = {};
 };
 
 /// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.
@@ -54,6 +64,12 @@ struct PlotFigure {
   std::string title;
   std::vector<PlotPanel> panels;
 };
+
+/// Everything in a plot that is not data; inline_svg() turns it into the page's text colour.
+inline constexpr const char* kInk = "#333333";
+
+/// `text` as a double-quoted gnuplot string without enhanced mode's meanings.
+std::string gnuplot_string(const std::string& text);
 
 /// The value above which a panel's points belong into the upper strip; none where one axis does.
 std::optional<double> strip_threshold(const PlotPanel& panel);

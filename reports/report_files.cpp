@@ -42,16 +42,26 @@ void ReportFiles::save(const std::string& name, const std::string& content, bool
 void ReportFiles::draw_figures(const std::vector<PlotFigure>& figures) {
   if (!wants_pictures()) return;
   for (const PlotFigure& figure : figures) {
-    for (const fs::path& path : draw(figure, request_.out_dir, request_.gnuplot)) {
-      const std::string ending = path.extension().string().substr(1);
-      // The page needs the SVG for itself; a picture nobody asked for does not stay.
-      if (ending == "svg") svg_[figure.name] = read_file(path, ErrorKind::kStore);
-      const bool asked = ending == "gp" ? wants("svg") || wants("png") : wants(ending);
-      if (asked) {
-        files_.push_back(path);
-      } else {
-        fs::remove(path);
-      }
+    keep(figure.name, draw(figure, request_.out_dir, request_.gnuplot));
+  }
+}
+
+void ReportFiles::draw_script_of(const std::string& name, const std::string& script) {
+  if (wants_pictures()) {
+    keep(name, draw_script(name, script, request_.out_dir, request_.gnuplot));
+  }
+}
+
+void ReportFiles::keep(const std::string& name, const std::vector<fs::path>& drawn) {
+  for (const fs::path& path : drawn) {
+    const std::string ending = path.extension().string().substr(1);
+    // The page needs the SVG for itself; a picture nobody asked for does not stay.
+    if (ending == "svg") svg_[name] = read_file(path, ErrorKind::kStore);
+    const bool asked = ending == "gp" ? wants("svg") || wants("png") : wants(ending);
+    if (asked) {
+      files_.push_back(path);
+    } else {
+      fs::remove(path);
     }
   }
 }
@@ -73,7 +83,11 @@ Picture ReportFiles::picture(const PlotFigure& figure, std::string alt,
 ReportResult ReportFiles::finish(Document document, ReportResult result,
                                  const store::RunStore& store, const Selection& selection,
                                  const Clock& clock) {
-  document.footer = footer_of(store, selection, clock);
+  return finish(std::move(document), std::move(result), footer_of(store, selection, clock));
+}
+
+ReportResult ReportFiles::finish(Document document, ReportResult result, Facts footer) {
+  document.footer = std::move(footer);
   if (wants("html")) save("index.html", to_html_page(document), true);
   if (wants("md")) save("report.md", to_markdown(document));
   result.files = take();
@@ -89,9 +103,13 @@ void say_empty(Document& document, ReportResult& result, const store::RunStore& 
 }
 
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock) {
+  return footer_of(store, provenance_sql(selection), clock);
+}
+
+Facts footer_of(const store::RunStore& store, const std::string& origins_sql, const Clock& clock) {
   Facts facts;
   const Version& v = version();
-  const auto rows = store.query(provenance_sql(selection)).rows;
+  const auto rows = store.query(origins_sql).rows;
   for (const auto& row : rows) {
     const auto text = [&](std::size_t i) {
       return row[i].is_string() ? std::string(row[i].as_string()) : json::serialize(row[i]);

@@ -28,6 +28,8 @@ class ReportFiles {
   void save(const std::string& name, const std::string& content, bool first = false);
   /// Draws figures where some format needs them; keeps the files that were asked for.
   void draw_figures(const std::vector<PlotFigure>& figures);
+  /// The same for a script that writes <name>.svg and <name>.png.
+  void draw_script_of(const std::string& name, const std::string& script);
   /// A drawn figure for a document: `alt` instead of it, `description` for screen readers.
   Picture picture(const PlotFigure& figure, std::string alt, const std::string& description,
                   std::string caption) const;
@@ -37,8 +39,12 @@ class ReportFiles {
   /// Adds the footer, writes page and Markdown, and puts all files into `result`.
   ReportResult finish(Document document, ReportResult result, const store::RunStore& store,
                       const Selection& selection, const Clock& clock);
+  /// The same with the footer at hand.
+  ReportResult finish(Document document, ReportResult result, Facts footer);
 
  private:
+  void keep(const std::string& name, const std::vector<std::filesystem::path>& drawn);
+
   const ReportRequest& request_;
   std::vector<std::filesystem::path> files_;
   std::map<std::string, std::string> svg_;
@@ -49,5 +55,7 @@ void say_empty(Document& document, ReportResult& result, const store::RunStore& 
 
 /// Who measured the cells of a report and who wrote it.
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock);
+/// The same about rows with the columns of provenance_sql().
+Facts footer_of(const store::RunStore& store, const std::string& origins_sql, const Clock& clock);
 
 }  // namespace lethe::reports

@@ -5,8 +5,10 @@
 #include "reports/answer_report.h"
 #include "reports/efficiency_report.h"
 #include "reports/extrapolation_report.h"
+#include "reports/learning_report.h"
 #include "reports/perplexity_report.h"
 #include "reports/retention_report.h"
+#include "reports/rmt_report.h"
 
 namespace lethe::reports {
 
@@ -16,6 +18,10 @@ const std::vector<ReportInfo>& all_reports() {
        "scores of questions about documents (LongBench, SQuALITY, QASPER) by policy and budget, "
        "paired differences, claims of the TOVA paper, and every answer",
        write_answer_report},
+      {"learning",
+       "learning curves of every training run in the database, one line per seed, and how the runs "
+       "ended",
+       write_learning_report, false},
       {"perplexity",
        "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
        "claims",
@@ -31,6 +37,10 @@ const std::vector<ReportInfo>& all_reports() {
        "perplexity of ever longer beginnings of a text, and the claims of Figure 7 of the TOVA "
        "paper",
        write_extrapolation_report},
+      {"rmt",
+       "accuracy of recurrent memory against segments, controls that must fail, trained by tested "
+       "lengths, cost, beside the Recurrent Memory Transformer papers",
+       write_rmt_report},
   };
   return reports;
 }

@@ -278,7 +278,10 @@ class Trainer {
   }
 
   void resume() {
-    if (!std::filesystem::exists(state_path())) return;
+    if (!std::filesystem::exists(state_path())) {
+      save_state();  // a folder that cannot be written is found now, not after hours
+      return;
+    }
     std::optional<StateReader> state;
     try {
       state.emplace(read_file(state_path(), ErrorKind::kData), key_);

@@ -44,4 +44,9 @@ RmtTrainResult train_rmt(const RmtRecipe& recipe, const RmtTrainOptions& options
 /// What identifies a run: SHA-256 over recipe, seed and the vocabulary or backbone.
 std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options);
 
+/// Whether `options.out` holds the checkpoint that this run would make, whole: its provenance names
+/// the run, and the hash of the model that lies beside it. Throws Error(kData) for a provenance
+/// that is no JSON.
+bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options);
+
 }  // namespace lethe::training

@@ -3,7 +3,11 @@
 
 #include <cmath>
 
+#include <boost/regex.hpp>
+
 #include "harness/base/hash.h"
+#include "harness/base/text.h"
+#include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
 namespace lethe::test {
@@ -44,6 +48,8 @@ std::string inputs_of(const Grid& grid, const std::string& policy,
                    {"engine_version", 1}});
 }
 
+}  // namespace
+
 std::int64_t begin_run(store::RunStore& store) {
   store::ProvenanceRecord provenance{.created_at = "2026-11-25T17:00:00Z",
                                      .version = "0.1.0",
@@ -62,8 +68,6 @@ std::int64_t begin_run(store::RunStore& store) {
                                      .suite_sha256 = std::string(64, 'b')};
   return store.begin_run(provenance);
 }
-
-}  // namespace
 
 std::string cell_key(const Grid& grid, const std::string& policy,
                      std::optional<std::int64_t> budget) {
@@ -155,6 +159,32 @@ void add_cell(store::RunStore& store, const CellSpec& spec) {
   store.add_cells({&cell, 1});
   store.add_samples(rows);
   store.set_cell_status(key, spec.status, spec.reason);
+}
+
+std::string normalised(std::string text) {
+  text = boost::regex_replace(
+      text, boost::regex("lethe [0-9.]+, commit [0-9a-z]+( \\(with local changes\\))?"),
+      "lethe VERSION");
+  for (auto at = text.find("<svg"); at != std::string::npos; at = text.find("<svg", at + 1)) {
+    const auto end = text.find("</svg>", at);
+    text.replace(at, end - at, "<svg>…");
+  }
+  return text;
+}
+
+void check_approved(const std::string& name, const std::string& text) {
+  const auto path = source_dir() / "tests/golden/reports" / name;
+  std::error_code ec;
+  const std::string approved =
+      std::filesystem::exists(path, ec) ? read_file(path, ErrorKind::kData) : "";
+  const auto unapproved = path.string() + ".unapproved";
+  if (text == approved) {
+    std::filesystem::remove(unapproved, ec);
+  } else {
+    write_file_atomically(unapproved, text);
+  }
+  INFO("see " << name << ".unapproved; when it is right, move it over " << name);
+  CHECK((text == approved));
 }
 
 store::RunStore make_store(const std::filesystem::path& path) {

@@ -43,6 +43,9 @@ struct Grid {
 std::string cell_key(const Grid& grid, const std::string& policy,
                      std::optional<std::int64_t> budget);
 
+/// Stores where rows come from: always the same program and machine.
+std::int64_t begin_run(store::RunStore& store);
+
 /// Adds cells and samples of `grid`; every cell is done.
 void add_grid(store::RunStore& store, const Grid& grid);
 
@@ -66,6 +69,12 @@ void add_cell(store::RunStore& store, const CellSpec& spec);
 
 /// Makes a database file.
 store::RunStore make_store(const std::filesystem::path& path);
+
+/// What differs from build to build taken out: our own version, and gnuplot's drawing.
+std::string normalised(std::string text);
+
+/// Compares with tests/golden/reports/<name>; a mismatch leaves <name>.unapproved beside it.
+void check_approved(const std::string& name, const std::string& text);
 
 /// A request for everything, into `out`.
 reports::ReportRequest request_for(const std::filesystem::path& out);

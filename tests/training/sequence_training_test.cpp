@@ -2,8 +2,6 @@
 // The first paper's tasks on a decoder: loss and gradient of a batch, recipes, a short run with its
 // checkpoint, resume.
 #include <cmath>
-#include <limits>
-#include <map>
 
 #include <ATen/ATen.h>
 
@@ -12,6 +10,7 @@
 #include "tests/models/file_support.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
+#include "tests/training/training_support.h"
 #include "training/rmt_batch.h"
 #include "training/rmt_checkpoint.h"
 #include "training/rmt_trainer.h"
@@ -20,7 +19,6 @@ namespace lethe::test {
 namespace {
 
 using tasks::SequenceSplit;
-using training::RmtRecipe;
 
 json::object recipe_text(const std::string& task, std::int64_t segments,
                          const std::string& architecture = "gpt2") {
@@ -41,35 +39,9 @@ json::object recipe_text(const std::string& task, std::int64_t segments,
   return text;
 }
 
-RmtRecipe parsed(const json::object& text) {
-  return training::parse_rmt_recipe(text, "recipe", source_dir());
-}
-
-training::RmtTrainOptions options_in(const std::filesystem::path& out) {
-  training::RmtTrainOptions options;
-  options.out = out;
-  return options;
-}
-
-class Sink final : public training::EventSink {
- public:
-  explicit Sink(std::int64_t stop_after = std::numeric_limits<std::int64_t>::max())
-      : stop_after_(stop_after) {}
-  void point(std::int64_t, const std::string&, const std::string& metric, double value) override {
-    last[metric] = value;
-  }
-  bool stop_requested() override { return done_ >= stop_after_; }
-  void message(const std::string&) override {}
-  void progress(std::int64_t done, std::int64_t) override { done_ = done; }
-  std::map<std::string, double> last;
-
- private:
-  std::int64_t stop_after_, done_ = 0;
-};
-
 struct Batch {
   Batch(const std::string& task, std::int64_t cut_into, const std::string& architecture)
-      : start(rmt_start(parsed(recipe_text(task, cut_into, architecture)), {})),
+      : start(rmt_start(parsed_recipe(recipe_text(task, cut_into, architecture)), {})),
         generator({*tasks::find_sequence_task(task), task == "quadratic" ? 0 : 4}),
         segments(cut_into),
         flat(start.decoder->initial(5).to(at::kDouble)) {
@@ -157,15 +129,16 @@ TEST_CASE("a run on a sequence task leaves a decoder that can be loaded", "[inte
   const std::string architecture = GENERATE("gpt2", "llama");
   CAPTURE(architecture);
   const TempDir temp;
-  const auto recipe = parsed(recipe_text("copy", 3, architecture));
+  const auto recipe = parsed_recipe(recipe_text("copy", 3, architecture));
   Sink sink;
-  const auto result = train_rmt(recipe, options_in(temp / "whole"), sink);
+  const auto result = train_rmt(recipe, options_for(temp / "whole"), sink);
   CHECK(result.finished);
   CHECK(result.steps == 6);
   REQUIRE(result.validation.size() == 1);
   CHECK(result.validation[0] >= 0);
   CHECK(result.validation[0] <= 1);
-  CHECK(sink.last.at("validation_accuracy:3") == result.validation[0]);
+  CHECK(sink.points.back().metric == "validation_accuracy:3");
+  CHECK(sink.points.back().value == result.validation[0]);
   CHECK_FALSE(std::filesystem::exists(temp / "whole" / "tokenizer.json"));
 
   const auto model = models::load_recurrent_decoder(temp / "whole", models::DType::kFloat32);
@@ -180,9 +153,9 @@ TEST_CASE("a run on a sequence task leaves a decoder that can be loaded", "[inte
 
   // Stopped and gone on with: the same bytes. So with two threads.
   Sink stops(3), goes_on, threads;
-  CHECK_FALSE(train_rmt(recipe, options_in(temp / "parts"), stops).finished);
-  CHECK(train_rmt(recipe, options_in(temp / "parts"), goes_on).finished);
-  auto two = options_in(temp / "two");
+  CHECK_FALSE(train_rmt(recipe, options_for(temp / "parts"), stops).finished);
+  CHECK(train_rmt(recipe, options_for(temp / "parts"), goes_on).finished);
+  auto two = options_for(temp / "two");
   two.threads = 2;
   CHECK(train_rmt(recipe, two, threads).finished);
   const auto weights = bytes_of(temp / "whole" / "model.safetensors");
@@ -192,7 +165,7 @@ TEST_CASE("a run on a sequence task leaves a decoder that can be loaded", "[inte
 
 TEST_CASE("recipes of sequence tasks say what they cannot be", "[fault]") {
   const auto error = [](json::object text) {
-    return error_of(ErrorKind::kConfig, [&] { rmt_start(parsed(text), {}); });
+    return error_of(ErrorKind::kConfig, [&] { rmt_start(parsed_recipe(text), {}); });
   };
   auto text = recipe_text("copy", 3);
   text["task"] = "coppy";
@@ -213,7 +186,7 @@ TEST_CASE("recipes of sequence tasks say what they cannot be", "[fault]") {
   CHECK_THAT(with_model("architecture", "gtp2"), Catch::Contains("did you mean 'gpt2'?"));
   CHECK_THAT(with_model("mask", "papper"), Catch::Contains("did you mean 'paper'?"));
   CHECK_THAT(with_model("relative_clip", 4), Catch::Contains("relative_clip"));
-  auto pretrained = parsed(recipe_text("copy", 3));
+  auto pretrained = parsed_recipe(recipe_text("copy", 3));
   pretrained.model.backbone = "models/gpt2";
   CHECK_THAT(error_of(ErrorKind::kConfig, [&] { rmt_start(pretrained, {}); }),
              Catch::Contains("expected no backbone, found models/gpt2"));

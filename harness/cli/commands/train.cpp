@@ -84,15 +84,6 @@ class Console final : public training::EventSink {
   std::int64_t first_step_ = -1;
 };
 
-/// Whether `out` holds the checkpoint that this run would make.
-bool is_trained(const fs::path& out, const std::string& run_key) {
-  const fs::path file = out / "provenance.json";
-  if (!fs::is_regular_file(file) || !fs::is_regular_file(out / "model.safetensors")) return false;
-  const auto value = read_json_file(file, ErrorKind::kData);
-  const auto* key = value.is_object() ? value.get_object().if_contains("run_key") : nullptr;
-  return key && *key == json::value(run_key);
-}
-
 json::object provenance(int threads) {
   return {{"version", version().version},
           {"commit", version().git_commit},
@@ -120,7 +111,7 @@ int run_train(const Options& options) {
   // Threads share the shards of a batch; a product of one shard has one.
   models::set_compute_threads(1);
   Console console;
-  if (is_trained(train.out, training::rmt_run_key(recipe, train))) {
+  if (training::is_trained(recipe, train)) {
     console.message(train.out.string() + " is trained: recipe " + recipe.name + ", seed " +
                     std::to_string(train.seed));
     return kExitOk;
