@@ -30,30 +30,26 @@ json::object encoder_json(const models::ModelConfig& config) {
           {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore}};
 }
 
-models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_size) {
-  // Read back from what is written, so that a run and its checkpoint cannot differ.
+// As it will be read from the checkpoint, so that a run and what it leaves cannot differ.
+models::ModelConfig read_back(const RmtRecipe& recipe, const json::object& config) {
+  return models::parse_hf_config(json::serialize(config), "recipe " + recipe.name + ": model");
+}
+
+models::ModelConfig new_encoder(const RmtRecipe& recipe, std::int64_t vocab_size) {
+  const RmtModelRecipe& model = recipe.model;
   models::ModelConfig config;
-  config.architecture = "bert";
   config.vocab_size = vocab_size;
   config.hidden_size = model.hidden;
   config.intermediate_size = model.intermediate;
   config.n_layers = model.layers;
-  config.n_heads = config.n_kv_heads = model.heads;
-  config.head_dim = model.hidden / model.heads;
+  config.n_heads = model.heads;
   config.trained_length = model.positions;
-  config.norm = models::NormKind::kLayer;
   config.norm_place = model.norm_before ? models::NormPlace::kBefore : models::NormPlace::kAfter;
   config.norm_eps = 1e-12;
-  config.final_norm = model.norm_before;
-  config.embedding_norm = true;
-  config.positions = models::PositionKind::kLearned;
   config.relative_clip = model.relative_clip;
-  config.causal = false;
-  config.attention_bias = config.attention_out_bias = config.mlp_bias = true;
   config.activation = models::Activation::kGelu;
-  config.gated_mlp = false;
   config.token_types = 1;
-  return config;
+  return read_back(recipe, encoder_json(config));
 }
 
 // config.json of a decoder in the terms of its family.
@@ -102,11 +98,8 @@ std::unique_ptr<models::RecurrentDecoderLayout> decoder_layout(const RmtRecipe& 
       rmt.segment_tokens = std::max(rmt.segment_tokens, generator.segment_tokens(batch.segments));
     }
   }
-  // As it will be read from the checkpoint, so that a run and what it leaves cannot differ.
   return std::make_unique<models::RecurrentDecoderLayout>(
-      models::parse_hf_config(json::serialize(decoder_json(recipe.model, vocab_size)),
-                              "recipe " + recipe.name + ": model"),
-      std::move(rmt));
+      read_back(recipe, decoder_json(recipe.model, vocab_size)), std::move(rmt));
 }
 
 // What `lethe_rmt` tells of the training.
@@ -171,7 +164,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   const auto tokenizer = models::open_tokenizer(start.tokenizer);
   models::ModelConfig config;
   if (model.backbone.empty()) {
-    config = new_config(model, tokenizer->vocab_size());
+    config = new_encoder(recipe, tokenizer->vocab_size());
   } else {
     start.backbone = models::open_checkpoint(model.backbone);
     config = start.backbone->config();

@@ -122,7 +122,7 @@ void parse_task(ObjectReader& reader, const std::filesystem::path& root, RmtReci
   auto known = tasks::fact_task_names();
   if (std::ranges::find(known, name) == known.end()) {
     std::ranges::move(tasks::sequence_task_names(), std::back_inserter(known));
-    throw unknown_name(kKind, "task", name, known);
+    throw unknown_name(kKind, "memory task", name, known);
   }
   recipe.task = tasks::parse_fact_task(name);
   recipe.place = tasks::parse_fact_place(reader.string("place", "uniform"));
