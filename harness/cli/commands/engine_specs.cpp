@@ -174,7 +174,7 @@ CommandSpec attention_spec() {
       "Runs one sample of a memory task through a model with recurrent memory and draws the\n"
       "attention of [CLS] and of the memory tokens in three segments: the one with the fact (the\n"
       "memory writes), one after it without (it keeps), and the last (the question reads). Columns\n"
-      "are the memory, the words of the fact or question, and the sum of all other text; mean over\n"
+      "are the memory, the words of the fact or question, the rest of the text and the special tokens; mean over\n"
       "heads unless --head names one (Figure 4 of arXiv 2304.11062). Writes write, keep and read as\n"
       "SVG and PNG, and attention.json with the numbers.";
   spec.options = {{"model", "MODEL", "registered name or folder (default rmt-detect-1)"},
