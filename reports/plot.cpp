@@ -102,7 +102,8 @@ std::vector<double> log_ticks(Range range) {
 }
 
 std::string tick_label(double tick) {
-  if (tick >= 1e6) return scientific(tick);
+  if (tick >= 1e6 || (tick > 0 && tick < 1e-3)) return scientific(tick);
+  if (tick > 0 && tick < 1) return fixed(tick, 1 - static_cast<int>(std::floor(std::log10(tick))));
   return tick >= 100 || tick == std::round(tick) ? with_thousands(std::llround(tick))
                                                  : fixed(tick, 1);
 }
@@ -233,9 +234,9 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
                       ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
     }
+    const std::string marks = std::to_string(panel.hollow ? style.hollow : style.filled);
     parts.push_back(block_name(index, s) + " using 1:" + within(y) +
-                    " with linespoints pointtype " +
-                    std::to_string(panel.hollow ? style.hollow : style.filled) +
+                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
                     (panel.hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
                     " notitle");
   }
@@ -258,6 +259,25 @@ std::string break_marks(double left, double low, double high) {
     out += "set arrow " + std::to_string(tag++) + " from screen " + number(left - 0.006) +
            ", screen " + number(y - 0.008) + " to screen " + number(left + 0.006) + ", screen " +
            number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + quoted(kInk) + " front\n";
+  }
+  return out;
+}
+
+/// What begins where. Arrows and labels are numbered apart from those of the axes.
+std::string marks_of(const PlotPanel& panel) {
+  std::string out;
+  int tag = 10;
+  for (const PlotMark& mark : panel.marks) {
+    const std::string colour =
+        " rgb " + quoted(mark.style ? kStyles[*mark.style % kStyles.size()].colour : kInk);
+    const std::string x = number(mark.x);
+    out += "set arrow " + std::to_string(tag) + " from first " + x + ", graph 0 to first " + x +
+           ", graph 1 nohead linewidth 0.8 dashtype 3 linecolor" + colour + " back\n";
+    if (!mark.label.empty()) {
+      out += "set label " + std::to_string(tag) + " " + quoted(mark.label) + " at first " + x +
+             ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour + "\n";
+    }
+    ++tag;
   }
   return out;
 }
@@ -306,9 +326,9 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   out += "set label 1 " + quoted(panel.y_label) + " at screen " + number(left - 0.058) +
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
          quoted(kInk) + "\n";
-  out += plot_command(panel, index, y);
+  out += marks_of(panel) + plot_command(panel, index, y);
   if (panel.log_y) out += "unset logscale y\n";
-  return out + "unset label 1\nunset title\n";
+  return out + "unset label\nunset arrow\nunset title\n";
 }
 
 /// What a legend says of one kind of line.
@@ -329,9 +349,10 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      entries.push_back({series.label, "linespoints linewidth 1.9 pointtype " +
-                                           std::to_string(style.filled) + " linecolor rgb " +
-                                           quoted(style.colour)});
+      const std::string marks = std::to_string(style.filled);
+      entries.push_back(
+          {series.label, (panel.bare_lines ? "lines" : "linespoints pointtype " + marks) +
+                             " linewidth 1.9 linecolor rgb " + quoted(style.colour)});
     }
   }
   return entries;

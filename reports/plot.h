@@ -32,6 +32,13 @@ struct PlotLevel {
   std::optional<double> high;
 };
 
+/// Something that begins at an x: a dotted line down the panel, its label along it.
+struct PlotMark {
+  double x = 0;
+  std::string label = {};
+  std::optional<std::size_t> style = {};  ///< colour of that style's lines; none: of the axes
+};
+
 /// One pair of axes: x in powers of two (or linear), y linear (or logarithmic). Series that leave
 /// the others far behind send their high part to a strip with its own logarithmic axis above, so
 /// that neither hides the other.
@@ -41,11 +48,13 @@ struct PlotPanel {
   std::string y_label;
   std::vector<PlotSeries> series;
   std::optional<PlotLevel> level;
-  bool hollow = false;     ///< published values: hollow marks, dashed lines
-  bool linear_x = false;   ///< x in even steps instead
-  bool from_zero = false;  ///< amounts whose ratios are to be seen: y from 0, one axis for all
-  bool one_axis = false;   ///< no upper strip: the values are of one scale
-  bool log_y = false;      ///< one logarithmic axis: values, all above 0, of many magnitudes
+  bool hollow = false;      ///< published values: hollow marks, dashed lines
+  bool linear_x = false;    ///< x in even steps instead
+  bool from_zero = false;   ///< amounts whose ratios are to be seen: y from 0, one axis for all
+  bool one_axis = false;    ///< no upper strip: the values are of one scale
+  bool log_y = false;       ///< one logarithmic axis: values, all above 0, of many magnitudes
+  bool bare_lines = false;  ///< no marks at the points, which are many
+  std::vector<PlotMark> marks = {};
 };
 
 /// Panels side by side with one legend. Written to <name>.gp, <name>.svg and <name>.png.

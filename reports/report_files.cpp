@@ -73,7 +73,11 @@ Picture ReportFiles::picture(const PlotFigure& figure, std::string alt,
 ReportResult ReportFiles::finish(Document document, ReportResult result,
                                  const store::RunStore& store, const Selection& selection,
                                  const Clock& clock) {
-  document.footer = footer_of(store, selection, clock);
+  return finish(std::move(document), std::move(result), footer_of(store, selection, clock));
+}
+
+ReportResult ReportFiles::finish(Document document, ReportResult result, Facts footer) {
+  document.footer = std::move(footer);
   if (wants("html")) save("index.html", to_html_page(document), true);
   if (wants("md")) save("report.md", to_markdown(document));
   result.files = take();
@@ -89,9 +93,13 @@ void say_empty(Document& document, ReportResult& result, const store::RunStore& 
 }
 
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock) {
+  return footer_of(store, provenance_sql(selection), clock);
+}
+
+Facts footer_of(const store::RunStore& store, const std::string& origins_sql, const Clock& clock) {
   Facts facts;
   const Version& v = version();
-  const auto rows = store.query(provenance_sql(selection)).rows;
+  const auto rows = store.query(origins_sql).rows;
   for (const auto& row : rows) {
     const auto text = [&](std::size_t i) {
       return row[i].is_string() ? std::string(row[i].as_string()) : json::serialize(row[i]);

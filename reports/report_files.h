@@ -37,6 +37,8 @@ class ReportFiles {
   /// Adds the footer, writes page and Markdown, and puts all files into `result`.
   ReportResult finish(Document document, ReportResult result, const store::RunStore& store,
                       const Selection& selection, const Clock& clock);
+  /// The same with the footer at hand.
+  ReportResult finish(Document document, ReportResult result, Facts footer);
 
  private:
   const ReportRequest& request_;
@@ -49,5 +51,7 @@ void say_empty(Document& document, ReportResult& result, const store::RunStore& 
 
 /// Who measured the cells of a report and who wrote it.
 Facts footer_of(const store::RunStore& store, const Selection& selection, const Clock& clock);
+/// The same about rows with the columns of provenance_sql().
+Facts footer_of(const store::RunStore& store, const std::string& origins_sql, const Clock& clock);
 
 }  // namespace lethe::reports

@@ -5,6 +5,7 @@
 #include "reports/answer_report.h"
 #include "reports/efficiency_report.h"
 #include "reports/extrapolation_report.h"
+#include "reports/learning_report.h"
 #include "reports/perplexity_report.h"
 #include "reports/retention_report.h"
 
@@ -16,6 +17,10 @@ const std::vector<ReportInfo>& all_reports() {
        "scores of questions about documents (LongBench, SQuALITY, QASPER) by policy and budget, "
        "paired differences, claims of the TOVA paper, and every answer",
        write_answer_report},
+      {"learning",
+       "learning curves of every training run in the database, one line per seed, and how the runs "
+       "ended",
+       write_learning_report, false},
       {"perplexity",
        "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
        "claims",

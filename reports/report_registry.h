@@ -17,6 +17,7 @@ struct ReportInfo {
   std::string name;
   std::string summary;
   std::function<ReportResult(const store::RunStore&, const ReportRequest&, const Clock&)> write;
+  bool of_suite = true;  ///< about the cells of one suite; false: about the whole database
 };
 
 /// All reports, sorted by name.

@@ -143,6 +143,18 @@ void check_samples(const store::RunStore& store, const store::CellRecord& cell, 
   }
 }
 
+void check_trainings(const store::RunStore& store, RowCheck& check) {
+  const auto rows = store.query("SELECT key, kind, name, recipe, seed FROM training ORDER BY id");
+  for (const auto& row : rows.rows) {
+    const auto text = [&](std::size_t column) { return std::string(row[column].as_string()); };
+    ++check.trainings;
+    if (store::training_key(text(1), text(3), row[4].as_int64()) == text(0)) continue;
+    check.findings.push_back("training run " + text(2) + ", seed " +
+                             std::to_string(row[4].as_int64()) + " (" + text(0).substr(0, 12) +
+                             "…): its key is not the SHA-256 of kind, recipe and seed");
+  }
+}
+
 /// What is wrong with the file that stands where a registered model should; empty when nothing is.
 std::string wrong_file(const std::string& name) {
   for (const auto& known : registered_models()) {
@@ -227,6 +239,7 @@ RowCheck check_rows(const store::RunStore& store) {
       check_cell(stored, check);
       check_samples(store, stored.record, check);
     }
+    check_trainings(store, check);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kStore) throw;
     check.findings.push_back(error.what());

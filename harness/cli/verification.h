@@ -17,6 +17,7 @@ struct RowCheck {
   std::int64_t samples = 0;
   std::int64_t traces = 0;
   std::int64_t scores = 0;
+  std::int64_t trainings = 0;
   std::vector<std::string> findings;
 };
 
@@ -24,7 +25,7 @@ struct RowCheck {
 /// key against cell key and sample hash; tokens_scored against the length of the trace; nll_sum
 /// against the sum of the trace within rounding: the trace has float32 values of what was summed in
 /// float64, so each may be off by 2^-24 of itself; every score against its stored output
-/// (tasks::rescore()).
+/// (tasks::rescore()); every training run's key against its kind, recipe and seed.
 RowCheck check_rows(const store::RunStore& store);
 
 /// One thing that a database names by its hash.

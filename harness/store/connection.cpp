@@ -112,6 +112,17 @@ void throw_store_error(const SQLite::Exception& error, const fs::path& path,
   }
 }
 
+void in_transaction(SQLite::Database& db, const fs::path& path, std::string_view doing,
+                    const std::function<void()>& body) {
+  try {
+    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    body();
+    transaction.commit();
+  } catch (const SQLite::Exception& error) {
+    throw_store_error(error, path, doing);
+  }
+}
+
 std::unique_ptr<SQLite::Database> open_to_read(const fs::path& path,
                                                std::chrono::milliseconds busy_timeout,
                                                const Clock& clock) {

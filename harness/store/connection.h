@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,5 +37,10 @@ std::string damaged_message(const std::filesystem::path& path, std::string_view 
 /// Error(kResource) when memory ran out, Error(kInternal) for a broken constraint.
 [[noreturn]] void throw_store_error(const SQLite::Exception& error,
                                     const std::filesystem::path& path, std::string_view doing);
+
+/// Runs `body` in one transaction that holds the right to write from its beginning, and is undone
+/// when `body` throws. SQLite's errors are turned into ours.
+void in_transaction(SQLite::Database& db, const std::filesystem::path& path, std::string_view doing,
+                    const std::function<void()>& body);
 
 }  // namespace lethe::store

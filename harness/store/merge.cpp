@@ -17,6 +17,7 @@
 #include "harness/store/nll_trace.h"
 #include "harness/store/store_lock.h"
 #include "harness/store/tables.h"
+#include "harness/store/training_merge.h"
 
 namespace lethe::store {
 namespace {
@@ -133,18 +134,6 @@ CellRecord read_cell_axes(SQLite::Database& db, std::int64_t id) {
   return cell;
 }
 
-std::vector<TableColumn> without(std::vector<TableColumn> columns, const std::string& name) {
-  std::erase_if(columns, [&](const auto& column) { return column.name == name; });
-  return columns;
-}
-
-int place_of(const std::vector<TableColumn>& columns, const std::string& name) {
-  const auto found = std::find_if(columns.begin(), columns.end(),
-                                  [&](const auto& column) { return column.name == name; });
-  LETHE_ASSERT(found != columns.end(), "there is no column " + name);
-  return static_cast<int>(found - columns.begin());
-}
-
 /// Copies one shard into one database, inside a transaction of the caller's.
 class ShardMerge {
  public:
@@ -164,23 +153,15 @@ class ShardMerge {
     copy_suites();
     copy_samples();
     settle_cells();
+    merge_trainings(out_, out_path_, shard_, origins_, report_);
     return std::move(report_);
   }
 
  private:
-  /// A step through the shard, whose troubles are its own and not the other file's.
-  bool next(SQLite::Statement& rows) const {
-    try {
-      return rows.executeStep();
-    } catch (const SQLite::Exception& error) {
-      throw_store_error(error, report_.path, "reading rows to merge");
-    }
-  }
+  bool next(SQLite::Statement& rows) const { return next_row(rows, report_.path); }
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(ErrorKind::kStore, report_.path.string() + ": " + what + " in " +
-                                       out_path_.string() +
-                                       "; one of the two is damaged: `lethe verify` tells which");
+    throw_contradiction(report_.path, out_path_, what);
   }
 
   void copy_origins() {

@@ -30,6 +30,13 @@ struct MergeConflict {
   bool within_rounding() const;
 };
 
+/// Two results under one key of a training run, both done. What was stored first stays.
+struct TrainingConflict {
+  std::string key, kind, name;
+  std::int64_t seed = 0;
+  std::string checkpoint_kept, checkpoint_refused;  ///< SHA-256
+};
+
 /// What one database brought.
 struct ShardReport {
   std::filesystem::path path;
@@ -37,7 +44,10 @@ struct ShardReport {
   std::int64_t samples = 0, samples_new = 0;
   std::int64_t origins_new = 0;
   std::int64_t suite_members_new = 0;
+  std::int64_t trainings = 0;
+  std::int64_t trainings_new = 0;  ///< not there before, or further on than what was
   std::vector<MergeConflict> conflicts;
+  std::vector<TrainingConflict> training_conflicts;
   std::optional<std::string> writer;  ///< the run that still writes it, if one does
 };
 
@@ -50,9 +60,15 @@ struct ShardReport {
 /// else the better informed status counts (an outcome before `skipped` before `pending`; of two
 /// outcomes the later). Merging the same shard again changes nothing.
 ///
+/// Training runs are the same when their keys are. The one that is further on stays, whole with its
+/// curve: done before not done, then the larger last step, then an outcome before none; else the
+/// one that was there. One that was `running` in the shard is `interrupted` here. Two that are done
+/// and gave different checkpoints are a conflict.
+///
 /// For the holder of `out`'s StoreLock. Creates `out` where it is missing, after every shard was
 /// found to be usable. Throws Error(kStore): a shard that is missing, damaged, of a newer schema,
-/// or `out` itself; a cell with the same key and other inputs; another sample under the same id of
+/// or `out` itself; a cell with the same key and other inputs, a training run with the same key and
+/// another recipe; another sample under the same id of
 /// a cell. The transaction of the shard at hand is undone then.
 std::vector<ShardReport> merge_databases(const std::filesystem::path& out,
                                          std::span<const std::filesystem::path> shards,

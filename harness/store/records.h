@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/json.h"
+
 namespace lethe::store {
 
 /// How a cell ended. Stored as text: "pending", "running", "done", "failed", …
@@ -81,6 +83,36 @@ struct ProvenanceRecord {
   std::string kernel;  ///< "Linux 6.1.0-18-amd64"
   std::string command;
   std::string suite_sha256;
+};
+
+/// How a training run stands. Stored as text: "pending", "running", "done", "failed",
+/// "interrupted".
+enum class TrainingStatus { kPending, kRunning, kDone, kFailed, kInterrupted };
+std::string to_string(TrainingStatus status);
+/// Reads what to_string() writes. Throws Error(kStore) for any other text.
+TrainingStatus parse_training_status(const std::string& text);
+
+/// One training run: a recipe with a seed. Its name is not part of its key.
+struct TrainingRecord {
+  std::string kind;  ///< what is trained: "rmt", "namm"
+  std::string name;  ///< "rmt-detect": runs that differ in the seed alone share it
+  /// Everything but the seed that may change the result: hyperparameters, data, versions of code.
+  json::object recipe;
+  std::int64_t seed = 0;
+};
+
+/// SHA-256 of the canonical JSON {"kind", "recipe", "seed"}, 64 hex digits, where `recipe` is
+/// canonical JSON already: what is stored can be checked without reading its numbers again.
+std::string training_key(const std::string& kind, const std::string& recipe, std::int64_t seed);
+/// Throws Error(kInternal) when the recipe holds a NaN or an infinity.
+std::string training_key(const TrainingRecord& record);
+
+/// One value of a learning curve.
+struct TrainingPoint {
+  std::int64_t step = 0;  ///< optimiser steps or generations done, at least 0
+  std::string stage;      ///< of the curriculum: "3 segments"
+  std::string metric;     ///< "train_loss", "validation_accuracy:4"; what follows ':' qualifies it
+  double value = 0;       ///< may be infinite; NaN is stored as NULL
 };
 
 }  // namespace lethe::store

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "harness/store/bind.h"
 #include "harness/store/connection.h"
 #include "harness/store/nll_trace.h"
 #include "harness/store/query.h"
@@ -38,32 +39,20 @@ struct RunStore::State {
       throw Error(ErrorKind::kInternal,
                   path.string() + " is open to read only: " + std::string(doing));
     }
-    return guarded(doing, [&](SQLite::Database& database) {
-      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
-      if constexpr (std::is_void_v<decltype(body(database))>) {
-        body(database);
-        transaction.commit();
-      } else {
-        auto result = body(database);
-        transaction.commit();
-        return result;
-      }
-    });
+    using Result = decltype(body(*db));
+    if constexpr (std::is_void_v<Result>) {
+      in_transaction(*db, path, doing, [&] { body(*db); });
+    } else {
+      std::optional<Result> result;
+      in_transaction(*db, path, doing, [&] { result = body(*db); });
+      return *result;
+    }
   }
 
   std::string now() const { return utc_text(clock->unix_ms()); }
 };
 
 namespace {
-
-template <typename T>
-void bind_optional(SQLite::Statement& statement, int index, const std::optional<T>& value) {
-  if (value) {
-    statement.bind(index, *value);
-  } else {
-    statement.bind(index);
-  }
-}
 
 constexpr const char* kSelectCell = R"sql(
   SELECT key, suite, task, model, policy, budget, schedule, positions, length, dtype, kv_dtype, seed,
@@ -118,6 +107,10 @@ const std::filesystem::path& RunStore::path() const {
 
 OpenMode RunStore::mode() const {
   return state_->mode;
+}
+
+SQLite::Database& RunStore::connection() const {
+  return *state_->db;
 }
 
 std::int64_t RunStore::begin_run(const ProvenanceRecord& record) {
@@ -262,16 +255,8 @@ void RunStore::set_cell_status(std::string_view key, CellStatus status, std::str
     SQLite::Statement update(db, R"sql(
       UPDATE cell SET status = ?, reason = ?, error_kind = ?, updated_at = ? WHERE key = ?)sql");
     update.bind(1, to_string(status));
-    if (reason.empty()) {
-      update.bind(2);
-    } else {
-      update.bind(2, std::string(reason));
-    }
-    if (kind) {
-      update.bind(3, static_cast<int>(*kind));
-    } else {
-      update.bind(3);
-    }
+    bind_optional(update, 2, reason.empty() ? std::nullopt : std::optional(std::string(reason)));
+    bind_optional(update, 3, kind ? std::optional(static_cast<int>(*kind)) : std::nullopt);
     update.bind(4, state_->now());
     update.bind(5, std::string(key));
     if (update.exec() != 1) {

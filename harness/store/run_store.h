@@ -19,6 +19,10 @@
 #include "harness/base/json.h"
 #include "harness/store/records.h"
 
+namespace SQLite {
+class Database;
+}  // namespace SQLite
+
 namespace lethe::store {
 
 enum class OpenMode {
@@ -119,6 +123,9 @@ class RunStore {
                     std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
 
  private:
+  friend class TrainingStore;  // writes its tables through the same connection
+  SQLite::Database& connection() const;
+
   struct State;
   explicit RunStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

@@ -4,20 +4,11 @@
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 
-#include <optional>
-
+#include "harness/store/bind.h"
 #include "harness/store/nll_trace.h"
 
 namespace lethe::store {
 namespace {
-
-void bind_optional(SQLite::Statement& statement, int index, const std::optional<double>& value) {
-  if (value) {
-    statement.bind(index, *value);
-  } else {
-    statement.bind(index);
-  }
-}
 
 // The row, `trace` and `now` outlive the statement's next step.
 void bind_sample(SQLite::Statement& insert, std::int64_t cell, const SampleRow& row,

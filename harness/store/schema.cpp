@@ -96,6 +96,31 @@ CREATE TABLE sample (
 CREATE INDEX sample_by_provenance ON sample (provenance_id);
 CREATE INDEX sample_by_cluster ON sample (cell_id, cluster, sample_id);
 CREATE INDEX cell_by_status ON cell (status);
+
+CREATE TABLE training (
+  id                INTEGER PRIMARY KEY,
+  key               TEXT NOT NULL UNIQUE CHECK (length(key) = 64),
+  kind              TEXT NOT NULL CHECK (kind <> ''),
+  name              TEXT NOT NULL CHECK (name <> ''),
+  recipe            TEXT NOT NULL CHECK (json_valid(recipe)),
+  seed              INTEGER NOT NULL,
+  status            TEXT NOT NULL DEFAULT 'pending' CHECK (status IN
+                    ('pending', 'running', 'done', 'failed', 'interrupted')),
+  reason            TEXT,
+  checkpoint_sha256 TEXT CHECK (length(checkpoint_sha256) = 64),
+  provenance_id     INTEGER REFERENCES origin (id),
+  created_at        TEXT NOT NULL,
+  updated_at        TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE training_point (
+  training_id INTEGER NOT NULL REFERENCES training (id),
+  step        INTEGER NOT NULL CHECK (step >= 0),
+  metric      TEXT NOT NULL CHECK (metric <> ''),
+  stage       TEXT NOT NULL,
+  value       REAL,
+  PRIMARY KEY (training_id, step, metric)
+) STRICT, WITHOUT ROWID;
 )sql";
 
 // Statistics of the view `metric`, spelled out in docs/store-schema.md. With clusters c = 1..G,
@@ -136,7 +161,8 @@ SELECT origin.id, origin.created_at, origin.version, origin.git_commit, origin.g
        origin.compiler, origin.flags, origin.build_type, origin.torch_version, origin.cpu,
        origin.device, origin.threads, origin.host, origin.kernel, origin.command,
        origin.suite_sha256, coalesce(rows_of.samples, 0) AS samples, rows_of.first_sample,
-       rows_of.last_sample
+       rows_of.last_sample,
+       (SELECT count(*) FROM training WHERE training.provenance_id = origin.id) AS trainings
 FROM origin LEFT JOIN (
   SELECT provenance_id, count(*) AS samples, min(created_at) AS first_sample,
          max(created_at) AS last_sample
@@ -225,6 +251,19 @@ SELECT cell.task, cell.model, cell.policy, cell.budget, cell.schedule, cell.posi
        cell.dtype, cell.kv_dtype, cell.seed, measure, mean, stddev, least, most, n,
        cell.key AS cell_key, cell.suite
 FROM total JOIN spread USING (cell_id, measure) JOIN cell ON cell.id = cell_id;
+
+CREATE VIEW trainings AS
+SELECT training.key, training.kind, training.name, training.seed, training.status, training.reason,
+       (SELECT max(step) FROM training_point WHERE training_id = training.id) AS last_step,
+       (SELECT count(*) FROM training_point WHERE training_id = training.id) AS points,
+       training.checkpoint_sha256, training.recipe, training.provenance_id, training.created_at,
+       training.updated_at
+FROM training;
+
+CREATE VIEW curves AS
+SELECT training.key, training.kind, training.name, training.seed, point.stage, point.step,
+       point.metric, point.value, training.status
+FROM training_point point JOIN training ON training.id = point.training_id;
 )sql";
 
 namespace {
@@ -291,7 +330,36 @@ CREATE INDEX cell_by_status ON cell (status);
 // Version 3 has another view (`speeds`) and the tables of version 2.
 constexpr const char* kVersion3 = "";
 
-constexpr std::array<const char*, kSchemaVersion - 1> kMigrations = {kVersion2, kVersion3};
+// Frozen: the tables that version 4 added.
+constexpr const char* kVersion4 = R"sql(
+CREATE TABLE training (
+  id                INTEGER PRIMARY KEY,
+  key               TEXT NOT NULL UNIQUE CHECK (length(key) = 64),
+  kind              TEXT NOT NULL CHECK (kind <> ''),
+  name              TEXT NOT NULL CHECK (name <> ''),
+  recipe            TEXT NOT NULL CHECK (json_valid(recipe)),
+  seed              INTEGER NOT NULL,
+  status            TEXT NOT NULL DEFAULT 'pending' CHECK (status IN
+                    ('pending', 'running', 'done', 'failed', 'interrupted')),
+  reason            TEXT,
+  checkpoint_sha256 TEXT CHECK (length(checkpoint_sha256) = 64),
+  provenance_id     INTEGER REFERENCES origin (id),
+  created_at        TEXT NOT NULL,
+  updated_at        TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE training_point (
+  training_id INTEGER NOT NULL REFERENCES training (id),
+  step        INTEGER NOT NULL CHECK (step >= 0),
+  metric      TEXT NOT NULL CHECK (metric <> ''),
+  stage       TEXT NOT NULL,
+  value       REAL,
+  PRIMARY KEY (training_id, step, metric)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion - 1> kMigrations = {kVersion2, kVersion3,
+                                                                     kVersion4};
 
 }  // namespace
 

@@ -6,7 +6,7 @@ namespace lethe::store {
 
 /// PRAGMA user_version of the databases this program writes. Raised with every change of the
 /// schema.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 /// PRAGMA application_id: "LTHE".
 inline constexpr int kApplicationId = 0x4C544845;

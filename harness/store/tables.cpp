@@ -3,9 +3,11 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <algorithm>
 #include <map>
 
 #include "harness/base/error.h"
+#include "harness/store/connection.h"
 
 namespace lethe::store {
 namespace {
@@ -53,6 +55,18 @@ std::vector<Reference> references(SQLite::Database& db, const std::string& table
   return out;
 }
 
+std::vector<TableColumn> without(std::vector<TableColumn> columns, const std::string& name) {
+  std::erase_if(columns, [&](const auto& column) { return column.name == name; });
+  return columns;
+}
+
+int place_of(const std::vector<TableColumn>& columns, const std::string& name) {
+  const auto found = std::find_if(columns.begin(), columns.end(),
+                                  [&](const auto& column) { return column.name == name; });
+  LETHE_ASSERT(found != columns.end(), "there is no column " + name);
+  return static_cast<int>(found - columns.begin());
+}
+
 std::string column_list(const std::vector<TableColumn>& columns) {
   std::string out;
   for (const auto& column : columns) out += (out.empty() ? "" : ", ") + column.name;
@@ -63,6 +77,14 @@ std::string insert_sql(const std::string& table, const std::vector<TableColumn>&
   std::string marks;
   for (std::size_t i = 0; i < columns.size(); ++i) marks += i == 0 ? "?" : ", ?";
   return "INSERT INTO " + table + " (" + column_list(columns) + ") VALUES (" + marks + ")";
+}
+
+bool next_row(SQLite::Statement& rows, const std::filesystem::path& path) {
+  try {
+    return rows.executeStep();
+  } catch (const SQLite::Exception& error) {
+    throw_store_error(error, path, "reading rows to merge");
+  }
 }
 
 void bind_stored(SQLite::Statement& to, int index, const SQLite::Column& from) {

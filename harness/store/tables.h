@@ -3,6 +3,7 @@
 // rows copies columns it has never heard of. Internal to this room.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,11 +40,21 @@ struct Reference {
 };
 std::vector<Reference> references(SQLite::Database& db, const std::string& table);
 
+/// All but the column called `name`.
+std::vector<TableColumn> without(std::vector<TableColumn> columns, const std::string& name);
+
+/// Index of the column called `name`, which is there.
+int place_of(const std::vector<TableColumn>& columns, const std::string& name);
+
 /// "a, b, c".
 std::string column_list(const std::vector<TableColumn>& columns);
 
 /// "INSERT INTO table (columns) VALUES (?, …)".
 std::string insert_sql(const std::string& table, const std::vector<TableColumn>& columns);
+
+/// A step through the rows of the database at `path`: false after the last. SQLite's errors are
+/// turned into ours about that file, which may be another than the one written meanwhile.
+bool next_row(SQLite::Statement& rows, const std::filesystem::path& path);
 
 /// Binds a copy of a value, of the type it is stored as.
 void bind_stored(SQLite::Statement& to, int index, const SQLite::Column& from);

@@ -93,6 +93,18 @@ TEST_CASE("values of many magnitudes stand on one logarithmic axis", "[reports][
   CHECK(has(large, "\"100k\" 1e+05, \"1M\" 1e+06"));
 }
 
+TEST_CASE("lines of many points have no marks, and stages stand beside them", "[reports][unit]") {
+  PlotFigure many = figure(false);
+  many.panels[0].bare_lines = true;
+  many.panels[0].marks = {{.x = 100, .label = "two \"segments\""}, {.x = 200, .style = 1}};
+  const std::string script = gnuplot_script(many);
+  CHECK_FALSE(has(script, "linespoints pointtype"));
+  CHECK(has(script, "set arrow 10 from first 100, graph 0 to first 100, graph 1 nohead"));
+  CHECK(has(script, "set label 10 \"two \\\"segments\\\"\" at first 100"));
+  CHECK(has(script, "dashtype 3 linecolor rgb \"#0072B2\" back"));
+  CHECK_FALSE(has(script, "set label 11"));
+}
+
 TEST_CASE("a legend of long names takes rows enough for all of them", "[reports][integration]") {
   PlotFigure names = figure(false);
   names.panels[0].series.clear();

@@ -44,6 +44,8 @@ std::string inputs_of(const Grid& grid, const std::string& policy,
                    {"engine_version", 1}});
 }
 
+}  // namespace
+
 std::int64_t begin_run(store::RunStore& store) {
   store::ProvenanceRecord provenance{.created_at = "2026-11-25T17:00:00Z",
                                      .version = "0.1.0",
@@ -62,8 +64,6 @@ std::int64_t begin_run(store::RunStore& store) {
                                      .suite_sha256 = std::string(64, 'b')};
   return store.begin_run(provenance);
 }
-
-}  // namespace
 
 std::string cell_key(const Grid& grid, const std::string& policy,
                      std::optional<std::int64_t> budget) {

@@ -43,6 +43,9 @@ struct Grid {
 std::string cell_key(const Grid& grid, const std::string& policy,
                      std::optional<std::int64_t> budget);
 
+/// Stores where rows come from: always the same program and machine.
+std::int64_t begin_run(store::RunStore& store);
+
 /// Adds cells and samples of `grid`; every cell is done.
 void add_grid(store::RunStore& store, const Grid& grid);
 

@@ -77,14 +77,36 @@ json::object conflict_json(const store::MergeConflict& conflict) {
           {"within_rounding", conflict.within_rounding()}};
 }
 
+void print_conflict(const store::TrainingConflict& conflict) {
+  std::cout << "conflict: training run " << conflict.name << ", seed " << conflict.seed << " ("
+            << conflict.key << "): checkpoint " << conflict.checkpoint_kept << " kept, "
+            << conflict.checkpoint_refused << " refused\n";
+}
+
+json::object conflict_json(const store::TrainingConflict& conflict) {
+  return {{"key", conflict.key},
+          {"kind", conflict.kind},
+          {"name", conflict.name},
+          {"seed", conflict.seed},
+          {"checkpoint_kept", conflict.checkpoint_kept},
+          {"checkpoint_refused", conflict.checkpoint_refused}};
+}
+
+template <typename Conflict>
+json::array conflicts_json(const std::vector<Conflict>& conflicts) {
+  json::array out;
+  for (const auto& conflict : conflicts) out.push_back(conflict_json(conflict));
+  return out;
+}
+
 int report(const std::vector<store::ShardReport>& shards, const fs::path& out, bool json_wanted) {
   bool clash = false;
   json::array list;
   for (const auto& shard : shards) {
-    clash = clash || !shard.conflicts.empty();
+    const auto conflicts =
+        static_cast<std::int64_t>(shard.conflicts.size() + shard.training_conflicts.size());
+    clash = clash || conflicts > 0;
     if (json_wanted) {
-      json::array conflicts;
-      for (const auto& conflict : shard.conflicts) conflicts.push_back(conflict_json(conflict));
       list.push_back({{"path", shard.path.string()},
                       {"cells", shard.cells},
                       {"cells_new", shard.cells_new},
@@ -92,17 +114,24 @@ int report(const std::vector<store::ShardReport>& shards, const fs::path& out, b
                       {"samples_new", shard.samples_new},
                       {"origins_new", shard.origins_new},
                       {"suite_members_new", shard.suite_members_new},
+                      {"trainings", shard.trainings},
+                      {"trainings_new", shard.trainings_new},
                       {"writer", shard.writer ? json::value(*shard.writer) : json::value(nullptr)},
-                      {"conflicts", std::move(conflicts)}});
+                      {"conflicts", conflicts_json(shard.conflicts)},
+                      {"training_conflicts", conflicts_json(shard.training_conflicts)}});
       continue;
     }
     for (const auto& conflict : shard.conflicts) print_conflict(conflict);
+    for (const auto& conflict : shard.training_conflicts) print_conflict(conflict);
     std::cout << shard.path.string() << ": " << with_thousands(shard.samples_new) << " of "
               << with_thousands(shard.samples) << " samples and " << with_thousands(shard.cells_new)
               << " of " << with_thousands(shard.cells) << " cells are new in " << out.string();
-    if (!shard.conflicts.empty()) {
-      std::cout << "; " << with_thousands(static_cast<std::int64_t>(shard.conflicts.size()))
-                << " conflicts, where what was there is kept";
+    if (shard.trainings > 0) {
+      std::cout << ", " << with_thousands(shard.trainings_new) << " of "
+                << with_thousands(shard.trainings) << " training runs new or further on";
+    }
+    if (conflicts > 0) {
+      std::cout << "; " << with_thousands(conflicts) << " conflicts, where what was there is kept";
     }
     if (shard.writer) std::cout << "; a run still writes it (" << *shard.writer << "): merge again";
     std::cout << '\n';
@@ -129,7 +158,11 @@ int run_export(const Options& options) {
     return kExitOk;
   }
   std::cout << "wrote " << out.string() << ": " << with_thousands(counts.at("cell")) << " cells, "
-            << with_thousands(counts.at("sample")) << " samples\n";
+            << with_thousands(counts.at("sample")) << " samples";
+  if (const auto trainings = counts.at("training"); trainings > 0) {
+    std::cout << ", " << with_thousands(trainings) << " training runs";
+  }
+  std::cout << '\n';
   return kExitOk;
 }
 

@@ -54,10 +54,11 @@ Command query_command() {
   spec.summary = "ask the result database in SQL";
   spec.description =
       "Reads only. View `results`: one row per cell and metric; `samples`: one per sample;\n"
-      "`cells`, `failures`, `suite_results`, `provenance`, `speeds`. docs/store-schema.md explains "
-      "every "
-      "column. The "
-      "functions\n"
+      "`cells`, `failures`, `suite_results`, `provenance`, `speeds`; `trainings`: one per "
+      "training\n"
+      "run; `curves`: one per value of a learning curve. docs/store-schema.md explains every "
+      "column.\n"
+      "The functions\n"
       "nll_sum(nll_trace, begin, end) and nll_count(…) give the perplexity of a part of a window.\n"
       "`lethe list queries` names the saved queries.";
   spec.arguments = {{"SQL", false}};

@@ -39,9 +39,16 @@ int run(const Options& options) {
   const auto store =
       store::RunStore::open(options.text("db", "lethe.db"), store::OpenMode::kReadOnly);
   reports::ReportRequest request;
-  request.suite = choose_suite(store, options);
+  if (report.of_suite) {
+    request.suite = choose_suite(store, options);
+  } else if (options.has("suite")) {
+    throw Error(ErrorKind::kUsage, "report " + report.name +
+                                       " is about the whole database, not about a suite; leave "
+                                       "--suite out");
+  }
   request.data_dir = root_folder() / "data";
-  request.out_dir = options.text("out", "report/" + request.suite);
+  request.out_dir =
+      options.text("out", "report/" + (report.of_suite ? request.suite : report.name));
   if (const auto formats = options.find("format")) request.formats = split(*formats, ',');
   const auto result = report.write(store, request, system_clock());
   if (options.has("json")) {
@@ -69,13 +76,15 @@ Command report_command() {
   }
   spec.description += "\nExit code 3 says that an invariant of the measurements is violated.";
   spec.arguments = {{"NAME"}};
-  spec.options = {{"db", "FILE", "result database (default lethe.db)"},
-                  {"suite", "NAME", "which suite's cells (default: the only one in the database)"},
-                  {"format", "LIST", "html, md, csv, svg, png (default: all of them)"},
-                  {"out", "DIR", "folder, created when missing (default report/SUITE)"},
-                  {"json", "", "print files, numbers and verdicts as JSON"}};
+  spec.options = {
+      {"db", "FILE", "result database (default lethe.db)"},
+      {"suite", "NAME", "which suite's cells (default: the only one in the database)"},
+      {"format", "LIST", "html, md, csv, svg, png (default: all of them)"},
+      {"out", "DIR", "folder, created when missing (default report/SUITE or report/NAME)"},
+      {"json", "", "print files, numbers and verdicts as JSON"}};
   spec.examples = {{"the perplexity table as Markdown and CSV",
-                    "lethe report perplexity --db lethe.db --format md,csv --out tables"}};
+                    "lethe report perplexity --db lethe.db --format md,csv --out tables"},
+                   {"learning curves of all training runs", "lethe report learning --db lethe.db"}};
   return {spec, run, {}};
 }
 

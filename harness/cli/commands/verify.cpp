@@ -28,7 +28,9 @@ void print_rows_check(const RowCheck& rows) {
   for (const auto& finding : rows.findings) std::cout << "wrong: " << finding << '\n';
   std::cout << "rows: " << with_thousands(rows.cells) << " cells, " << with_thousands(rows.samples)
             << " samples, " << with_thousands(rows.traces) << " traces, "
-            << with_thousands(rows.scores) << " scores; "
+            << with_thousands(rows.scores) << " scores"
+            << (rows.trainings > 0 ? ", " + with_thousands(rows.trainings) + " training runs" : "")
+            << "; "
             << (rows.findings.empty()
                     ? "all sound"
                     : with_thousands(static_cast<std::int64_t>(rows.findings.size())) + " wrong")
@@ -98,6 +100,7 @@ json::object as_json(bool good, const RowCheck& rows, const std::vector<FileChec
           {"samples", rows.samples},
           {"traces", rows.traces},
           {"scores", rows.scores},
+          {"trainings", rows.trainings},
           {"findings", texts(rows.findings)},
           {"files", std::move(file_list)},
           {"rerun", rerun ? rerun_json(*rerun) : json::value(nullptr)}};
