@@ -32,23 +32,11 @@ void read_budgets(ObjectReader& reader, TaskClaim& claim) {
   claim.budgets = name == "every" ? ClaimBudgets::kEvery : ClaimBudgets::kSome;
 }
 
-std::vector<std::string> texts(ObjectReader& reader, std::string_view name) {
-  std::vector<std::string> out;
-  for (const json::value& item : reader.array(name)) {
-    if (!item.is_string()) {
-      throw Error(ErrorKind::kData, reader.where(name) + ": expected texts, found " +
-                                        std::string(describe_type(item)));
-    }
-    out.emplace_back(item.as_string());
-  }
-  return out;
-}
-
 TaskClaim read_claim(const json::value& value, const std::string& where) {
   ObjectReader reader(value, where, ErrorKind::kData);
   TaskClaim claim;
   claim.id = reader.string("id");
-  claim.tasks = texts(reader, "tasks");
+  claim.tasks = read_texts(reader, "tasks");
   claim.statement = reader.string("statement");
   claim.source = reader.string("source");
   claim.tolerance_reason = reader.string("tolerance_reason");
@@ -248,7 +236,8 @@ TaskClaims read_task_claims(const std::filesystem::path& path) {
   for (const json::value& item : reader.array("elsewhere")) {
     ObjectReader entry(item, reader.where("elsewhere"), ErrorKind::kData);
     const std::string note = entry.string("note");
-    for (const auto& name : texts(entry, "benchmarks")) claims.elsewhere.emplace_back(name, note);
+    for (const auto& name : read_texts(entry, "benchmarks"))
+      claims.elsewhere.emplace_back(name, note);
     entry.finish();
   }
   reader.finish();

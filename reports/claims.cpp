@@ -235,6 +235,18 @@ std::string ClaimSet::label(std::string_view spec) const {
   return policy_label(policies, spec);
 }
 
+std::vector<std::string> read_texts(ObjectReader& reader, std::string_view name) {
+  std::vector<std::string> out;
+  for (const json::value& item : reader.array(name)) {
+    if (!item.is_string()) {
+      throw Error(ErrorKind::kData, reader.where(name) + ": expected texts, found " +
+                                        std::string(describe_type(item)));
+    }
+    out.emplace_back(item.as_string());
+  }
+  return out;
+}
+
 std::vector<PolicyName> read_policy_names(ObjectReader& reader) {
   std::vector<PolicyName> names;
   for (const json::value& item : reader.array("policies")) {

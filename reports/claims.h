@@ -75,6 +75,9 @@ struct ClaimSet {
   std::string label(std::string_view spec) const;
 };
 
+/// A member that is a list of texts. Throws Error(kData) that names the member.
+std::vector<std::string> read_texts(ObjectReader& reader, std::string_view name);
+
 /// Member "policies" of a claims file. Throws Error(kData) that names the member.
 std::vector<PolicyName> read_policy_names(ObjectReader& reader);
 

@@ -30,23 +30,33 @@ std::filesystem::path find_program(const std::string& program) {
 
 }  // namespace
 
+std::string gnuplot_string(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') continue;
+    out += c;
+  }
+  return out + "\"";
+}
+
 std::vector<std::filesystem::path> draw(const PlotFigure& figure,
                                         const std::filesystem::path& folder,
                                         const std::string& program) {
   return draw_script(figure.name, gnuplot_script(figure), folder, program);
 }
 
-std::vector<std::filesystem::path> draw_script(const std::string& name, const std::string& content,
+std::vector<std::filesystem::path> draw_script(const std::string& name, const std::string& script,
                                                const std::filesystem::path& folder,
                                                const std::string& program) {
   const std::filesystem::path gnuplot = find_program(program);
-  const std::string script = name + ".gp";
-  write_file_atomically(folder / script, content);
+  const std::string file = name + ".gp";
+  write_file_atomically(folder / file, script);
   std::string words;
   int status = -1;
   try {
     bp::ipstream errors;
-    bp::child child(gnuplot.string(), "-d", script, bp::start_dir = folder.string(),
+    bp::child child(gnuplot.string(), "-d", file, bp::start_dir = folder.string(),
                     bp::std_in<bp::null, bp::std_out> bp::null, bp::std_err > errors);
     std::ostringstream text;
     text << errors.rdbuf();
@@ -61,9 +71,9 @@ std::vector<std::filesystem::path> draw_script(const std::string& name, const st
   std::error_code ec;
   if (status != 0 || !std::filesystem::exists(svg, ec) || !std::filesystem::exists(png, ec)) {
     throw Error(ErrorKind::kInternal, "gnuplot ended with status " + std::to_string(status) +
-                                          " on " + (folder / script).string() + ": " + words);
+                                          " on " + (folder / file).string() + ": " + words);
   }
-  return {folder / script, svg, png};
+  return {folder / file, svg, png};
 }
 
 std::string inline_svg(const std::string& svg, const std::string& id, const std::string& title,

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "reports/numbers.h"
+#include "reports/plot_axes.h"
 
 namespace lethe::reports {
 namespace {
@@ -27,8 +27,6 @@ constexpr std::array<Style, 6> kStyles{{{"#D55E00", 9, 8},
                                         {"#CC79A7", 7, 6},
                                         {"#E69F00", 11, 10},
                                         {"#56B4E9", 15, 14}}};
-// Everything that is not data; inline_svg() turns it into the page's text colour.
-constexpr const char* kInk = "#333333";
 constexpr const char* kGrid = "#b4b4b4";
 constexpr int kWidth = 1120;
 constexpr int kHeight = 500;
@@ -51,56 +49,6 @@ std::string number(double value) {
   return exact_text(value);
 }
 
-/// Text for a double-quoted gnuplot string without enhanced mode's meanings.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n') continue;
-    out += c;
-  }
-  return out + "\"";
-}
-
-std::vector<double> budgets_of(const PlotPanel& panel) {
-  std::set<double> found;
-  for (const PlotSeries& series : panel.series) {
-    for (const PlotPoint& point : series.points) found.insert(point.x);
-  }
-  return {found.begin(), found.end()};
-}
-
-struct Range {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-  void include(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return !(low <= high); }
-};
-
-/// Two to five round ticks inside a range, a little away from its lower end (where the other part
-/// of a broken axis has its own).
-std::vector<double> log_ticks(Range range) {
-  const double first = range.low * std::pow(range.high / range.low, 0.06);
-  std::vector<double> ticks;
-  for (const std::vector<double>& steps :
-       {std::vector<double>{1, 1.5, 2, 3, 4, 6, 8}, {1, 2, 5}, {1, 3}, {1}}) {
-    ticks.clear();
-    for (double decade = std::pow(10, std::floor(std::log10(range.low))); decade <= range.high;
-         decade *= 10) {
-      for (const double step : steps) {
-        const double tick = step * decade;
-        if (tick >= first && tick <= range.high) ticks.push_back(tick);
-      }
-    }
-    if (ticks.size() <= 5) break;
-  }
-  return ticks;
-}
-
 std::string tick_label(double tick) {
   if (tick >= 1e6 || (tick > 0 && tick < 1e-3)) return scientific(tick);
   if (tick > 0 && tick < 1) return fixed(tick, 1 - static_cast<int>(std::floor(std::log10(tick))));
@@ -118,63 +66,9 @@ std::string tick_list(const std::vector<double>& ticks, bool compact = false) {
   std::string out = "(";
   for (std::size_t i = 0; i < ticks.size(); ++i) {
     const std::string label = compact ? compact_label(ticks[i]) : tick_label(ticks[i]);
-    out += (i ? ", " : "") + quoted(label) + " " + number(ticks[i]);
+    out += (i ? ", " : "") + gnuplot_string(label) + " " + number(ticks[i]);
   }
   return out + ")";
-}
-
-/// Intervals reach at most this factor beyond the outermost values: those of two or three books may
-/// span orders of magnitude and would leave nothing to see.
-constexpr double kReach = 1.6;
-
-/// The values of one part of a panel: above the threshold, or not.
-Range values_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
-  Range range;
-  const auto add = [&](double y) {
-    if ((threshold && y > *threshold) == above) range.include(y);
-  };
-  for (const PlotSeries& series : panel.series) {
-    for (const PlotPoint& point : series.points) add(point.y);
-  }
-  if (panel.level) add(panel.level->y);
-  return range;
-}
-
-/// How far the intervals of one part may reach.
-Range reach_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
-  const Range values = values_of(panel, threshold, above);
-  const double high = values.high * kReach;
-  return {values.low / kReach, threshold && !above ? std::min(high, *threshold * 1.25) : high};
-}
-
-/// The values of one part with what is shown of their intervals.
-Range extent_of(const PlotPanel& panel, std::optional<double> threshold, bool above) {
-  Range range = values_of(panel, threshold, above);
-  const Range reach = reach_of(panel, threshold, above);
-  const auto add = [&](double y, std::optional<double> low, std::optional<double> high) {
-    if ((threshold && y > *threshold) != above || !std::isfinite(y)) return;
-    if (low && !above) range.include(std::max(*low, reach.low));
-    if (high) range.include(std::min(*high, reach.high));
-  };
-  for (const PlotSeries& series : panel.series) {
-    for (const PlotPoint& point : series.points) add(point.y, point.low, point.high);
-  }
-  if (panel.level) add(panel.level->y, panel.level->low, panel.level->high);
-  return range;
-}
-
-Range main_range(const PlotPanel& panel, std::optional<double> threshold) {
-  const Range range = extent_of(panel, threshold, false);
-  if (range.empty()) return panel.log_y ? Range{1, 10} : Range{0, 1};
-  if (panel.log_y) return {range.low / 1.3, range.high * 1.3};
-  const double pad = std::max(0.06 * (range.high - range.low), 0.01 * std::abs(range.high));
-  return {panel.from_zero ? 0 : range.low - pad, range.high + pad};
-}
-
-Range strip_range(const PlotPanel& panel, double threshold, double floor) {
-  const Range range = extent_of(panel, threshold, true);
-  const double pad = std::pow(range.high / range.low, 0.12) * 1.05;
-  return {std::max({range.low / pad, threshold, floor}), range.high * pad};
 }
 
 std::string block_name(std::size_t panel, std::size_t series) {
@@ -218,15 +112,16 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back("'+' using 1:(" + number(std::max(*level.low, y.low)) + "):(" +
                       number(std::min(*level.high, y.high)) +
                       ") with filledcurves fillstyle solid 0.18 noborder linecolor rgb " +
-                      quoted(kGrid) + " notitle");
+                      gnuplot_string(kGrid) + " notitle");
     }
     parts.push_back(number(level.y) + " with lines linewidth 1.6 dashtype 2 linecolor rgb " +
-                    quoted(kInk) + " notitle");
+                    gnuplot_string(kInk) + " notitle");
   }
   for (std::size_t s = 0; s < panel.series.size(); ++s) {
     const PlotSeries& series = panel.series[s];
     const Style& style = kStyles[series.style % kStyles.size()];
-    const std::string colour = "linecolor rgb " + quoted(style.colour);
+    const std::string colour = "linecolor rgb " + gnuplot_string(style.colour);
+    const bool hollow = panel.hollow || series.hollow;
     const bool bars = std::any_of(series.points.begin(), series.points.end(),
                                   [](const PlotPoint& point) { return point.low.has_value(); });
     if (bars) {
@@ -234,10 +129,10 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
                       ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
     }
-    const std::string marks = std::to_string(panel.hollow ? style.hollow : style.filled);
+    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
     parts.push_back(block_name(index, s) + " using 1:" + within(y) +
                     (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
-                    (panel.hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
+                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
                     " notitle");
   }
   std::string out = "plot ";
@@ -258,7 +153,8 @@ std::string break_marks(double left, double low, double high) {
   for (const double y : {low, high}) {
     out += "set arrow " + std::to_string(tag++) + " from screen " + number(left - 0.006) +
            ", screen " + number(y - 0.008) + " to screen " + number(left + 0.006) + ", screen " +
-           number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + quoted(kInk) + " front\n";
+           number(y + 0.008) + " nohead linewidth 1.2 linecolor rgb " + gnuplot_string(kInk) +
+           " front\n";
   }
   return out;
 }
@@ -269,13 +165,14 @@ std::string marks_of(const PlotPanel& panel) {
   int tag = 10;
   for (const PlotMark& mark : panel.marks) {
     const std::string colour =
-        " rgb " + quoted(mark.style ? kStyles[*mark.style % kStyles.size()].colour : kInk);
+        " rgb " + gnuplot_string(mark.style ? kStyles[*mark.style % kStyles.size()].colour : kInk);
     const std::string x = number(mark.x);
     out += "set arrow " + std::to_string(tag) + " from first " + x + ", graph 0 to first " + x +
            ", graph 1 nohead linewidth 0.8 dashtype 3 linecolor" + colour + " back\n";
     if (!mark.label.empty()) {
-      out += "set label " + std::to_string(tag) + " " + quoted(mark.label) + " at first " + x +
-             ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour + "\n";
+      out += "set label " + std::to_string(tag) + " " + gnuplot_string(mark.label) + " at first " +
+             x + ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour +
+             "\n";
     }
     ++tag;
   }
@@ -284,14 +181,14 @@ std::string marks_of(const PlotPanel& panel) {
 
 std::string panel_body(const PlotPanel& panel, std::size_t index, double left, double right,
                        double top) {
-  const std::vector<double> budgets = budgets_of(panel);
+  const std::vector<double> budgets = plot_abscissae(panel);
   if (budgets.empty()) return "";
   const auto threshold = strip_threshold(panel);
   const double height = top - kBottom;
   const double main_top = threshold ? kBottom + height * (1 - kStripShare) - kStripGap : top;
   const Range y = main_range(panel, threshold);
-  const std::string title =
-      "set title " + quoted(panel.title) + " offset 0,-0.4 textcolor rgb " + quoted(kInk) + "\n";
+  const std::string title = "set title " + gnuplot_string(panel.title) +
+                            " offset 0,-0.4 textcolor rgb " + gnuplot_string(kInk) + "\n";
   const double margin = std::max(0.5, 0.03 * (budgets.back() - budgets.front()));
   std::string out = panel.linear_x
                         ? "unset logscale x\nset xrange [" + number(budgets.front() - margin) +
@@ -302,30 +199,32 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
     const Range strip = strip_range(panel, *threshold, y.high);
     const double strip_bottom = main_top + kStripGap;
     out += screen_margins(left, right, strip_bottom, top);
-    out += "set border 14 linecolor rgb " + quoted(kInk) + "\n";  // open towards the main part
+    out +=
+        "set border 14 linecolor rgb " + gnuplot_string(kInk) + "\n";  // open towards the main part
     out += "set logscale y 10\nset yrange [" + number(strip.low) + ":" + number(strip.high) + "]\n";
     out += "set ytics " + tick_list(log_ticks(strip)) + "\n";
     out += "unset xtics\nunset xlabel\n" + title;
     out += break_marks(left, main_top, strip_bottom);
     out += plot_command(panel, index, strip);
     out += "unset arrow\nunset title\nunset logscale y\nset border 11 linecolor rgb " +
-           quoted(kInk) + "\n";
+           gnuplot_string(kInk) + "\n";
   } else {
-    out += "set border 15 linecolor rgb " + quoted(kInk) + "\n" + title;
+    out += "set border 15 linecolor rgb " + gnuplot_string(kInk) + "\n" + title;
   }
   out += screen_margins(left, right, kBottom, main_top);
   if (panel.log_y) out += "set logscale y 10\n";
   out += "set yrange [" + number(y.low) + ":" + number(y.high) + "]\nset ytics " +
          (panel.log_y ? tick_list(log_ticks(y), true) : "autofreq") + "\n";
   out += "set xtics nomirror out scale 0.6 " +
-         (panel.linear_x ? std::string("autofreq") : tick_list(budgets, panel.log_y)) +
-         " textcolor rgb " + quoted(kInk) + "\n";
-  out +=
-      "set xlabel " + quoted(panel.x_label) + " offset 0,0.3 textcolor rgb " + quoted(kInk) + "\n";
+         (panel.linear_x ? std::string("autofreq")
+                         : tick_list(x_ticks(budgets, right - left), panel.log_y)) +
+         " textcolor rgb " + gnuplot_string(kInk) + "\n";
+  out += "set xlabel " + gnuplot_string(panel.x_label) + " offset 0,0.3 textcolor rgb " +
+         gnuplot_string(kInk) + "\n";
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
-  out += "set label 1 " + quoted(panel.y_label) + " at screen " + number(left - 0.058) +
+  out += "set label 1 " + gnuplot_string(panel.y_label) + " at screen " + number(left - 0.058) +
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
-         quoted(kInk) + "\n";
+         gnuplot_string(kInk) + "\n";
   out += marks_of(panel) + plot_command(panel, index, y);
   if (panel.log_y) out += "unset logscale y\n";
   return out + "unset label\nunset arrow\nunset title\n";
@@ -343,16 +242,17 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
   for (const PlotPanel& panel : figure.panels) {
     // A later panel's level is the same kind of line under another name.
     if (panel.level && entries.empty()) {
-      entries.push_back(
-          {panel.level->label, "lines linewidth 1.6 dashtype 2 linecolor rgb " + quoted(kInk)});
+      entries.push_back({panel.level->label,
+                         "lines linewidth 1.6 dashtype 2 linecolor rgb " + gnuplot_string(kInk)});
     }
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      const std::string marks = std::to_string(style.filled);
+      const std::string marks = std::to_string(series.hollow ? style.hollow : style.filled);
       entries.push_back(
           {series.label, (panel.bare_lines ? "lines" : "linespoints pointtype " + marks) +
-                             " linewidth 1.9 linecolor rgb " + quoted(style.colour)});
+                             (series.hollow ? " dashtype (9,5) linewidth 1.3" : " linewidth 1.9") +
+                             " linecolor rgb " + gnuplot_string(style.colour)});
     }
   }
   return entries;
@@ -381,13 +281,14 @@ std::string legend(const PlotFigure& figure, double& top) {
     }
     std::vector<std::string> parts;
     for (std::size_t i = first; i < std::min(entries.size(), first + columns); ++i) {
-      parts.push_back("NaN with " + entries[i].style + " title " + quoted(entries[i].label));
+      parts.push_back("NaN with " + entries[i].style + " title " +
+                      gnuplot_string(entries[i].label));
     }
     out += screen_margins(0.01, 0.99, edge - 0.065, edge) +
            "set key inside center center horizontal reverse Left samplen 2.4 textcolor rgb " +
-           quoted(kInk) + "\nplot " + join(parts, ", ") + "\n";
+           gnuplot_string(kInk) + "\nplot " + join(parts, ", ") + "\n";
   }
-  return out + "unset key\nset ytics nomirror out textcolor rgb " + quoted(kInk) + "\n";
+  return out + "unset key\nset ytics nomirror out textcolor rgb " + gnuplot_string(kInk) + "\n";
 }
 
 std::string figure_body(const PlotFigure& figure) {
@@ -396,7 +297,7 @@ std::string figure_body(const PlotFigure& figure) {
       "set samples 2\n"
       "set logscale x 2\n"
       "set grid ytics linewidth 0.6 linetype 1 linecolor rgb " +
-      quoted(kGrid) + " back\n";
+      gnuplot_string(kGrid) + " back\n";
   double top = kTop;
   out += legend(figure, top);
   const double count = static_cast<double>(figure.panels.size());
@@ -410,38 +311,6 @@ std::string figure_body(const PlotFigure& figure) {
 
 }  // namespace
 
-std::optional<double> strip_threshold(const PlotPanel& panel) {
-  if (panel.from_zero || panel.one_axis || panel.log_y) return std::nullopt;
-  std::vector<double> highest;
-  for (const PlotSeries& series : panel.series) {
-    Range range;
-    for (const PlotPoint& point : series.points) range.include(point.y);
-    if (!range.empty()) highest.push_back(range.high);
-  }
-  if (panel.level) highest.push_back(panel.level->y);
-  if (highest.size() < 2) return std::nullopt;
-  std::sort(highest.begin(), highest.end());
-  // Where the sorted maxima jump by more than half, the rest is "far behind".
-  for (std::size_t i = 0; i + 1 < highest.size(); ++i) {
-    if (highest[i + 1] > 1.5 * highest[i]) return 1.05 * highest[i];
-  }
-  return std::nullopt;
-}
-
-bool cuts_intervals(const PlotPanel& panel) {
-  const auto threshold = strip_threshold(panel);
-  const Range below = reach_of(panel, threshold, false);
-  const Range above = reach_of(panel, threshold, true);
-  for (const PlotSeries& series : panel.series) {
-    for (const PlotPoint& point : series.points) {
-      const bool high_part = threshold && point.y > *threshold;
-      if (point.high.value_or(point.y) > (high_part ? above : below).high) return true;
-      if (!high_part && point.low.value_or(point.y) < below.low) return true;
-    }
-  }
-  return false;
-}
-
 std::string gnuplot_script(const PlotFigure& figure) {
   const std::string size = std::to_string(kWidth) + "," + std::to_string(kHeight);
   const std::string double_size = std::to_string(2 * kWidth) + "," + std::to_string(2 * kHeight);
@@ -449,11 +318,11 @@ std::string gnuplot_script(const PlotFigure& figure) {
   return "# " + figure.title + "\n# Redraw: gnuplot -d " + figure.name +
          ".gp\nset encoding utf8\n" + data_blocks(figure) + "\nset terminal svg noenhanced size " +
          size + " font \"sans-serif,13\" background \"white\"\nset output " +
-         quoted(figure.name + ".svg") + "\n" + body +
+         gnuplot_string(figure.name + ".svg") + "\n" + body +
          "set output\nreset\n\nset terminal pngcairo noenhanced size " + double_size +
          " font \"sans,13\" fontscale 1.65 linewidth 2 pointscale 2 background \"white\"\nset "
          "output " +
-         quoted(figure.name + ".png") + "\n" + body + "set output\n";
+         gnuplot_string(figure.name + ".png") + "\n" + body + "set output\n";
 }
 
 }  // namespace lethe::reports

@@ -22,6 +22,7 @@ struct PlotSeries {
   std::string label;
   std::size_t style = 0;
   std::vector<PlotPoint> points;
+  bool hollow = false;  ///< a published line among measured ones: hollow marks, dashed
 };
 
 /// A value that does not depend on x: a dashed line across the panel, a band for its interval.
@@ -63,6 +64,12 @@ struct PlotFigure {
   std::string title;
   std::vector<PlotPanel> panels;
 };
+
+/// Everything in a plot that is not data; inline_svg() turns it into the page's text colour.
+inline constexpr const char* kInk = "#333333";
+
+/// `text` as a double-quoted gnuplot string without enhanced mode's meanings.
+std::string gnuplot_string(const std::string& text);
 
 /// The value above which a panel's points belong into the upper strip; none where one axis does.
 std::optional<double> strip_threshold(const PlotPanel& panel);

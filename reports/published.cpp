@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/base/names.h"
+
 namespace lethe::reports {
 namespace {
 
@@ -11,6 +13,17 @@ std::optional<std::int64_t> optional_integer(ObjectReader& reader, std::string_v
   const json::value* value = reader.find(name);
   if (!value || value->is_null()) return std::nullopt;
   return reader.integer(name);
+}
+
+/// "steps 2x, input_size 1024"; the part of speech has a member of its own.
+std::string setting_text(const json::value& setting) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : setting.as_object()) {
+    if (name == "tag") continue;
+    parts.push_back(std::string(name) + " " +
+                    (value.is_string() ? std::string(value.as_string()) : json::serialize(value)));
+  }
+  return join(parts, ", ");
 }
 
 }  // namespace
@@ -53,6 +66,7 @@ PublishedTable read_published(const std::filesystem::path& path) {
   table.id = reader.string("id");
   table.title = reader.string("title");
   table.model = reader.string("model");
+  table.unit = reader.string("unit", "");
   ObjectReader source(reader.at("source"), reader.where("source"), ErrorKind::kData);
   table.paper = source.string("paper");
   table.arxiv = source.string("arxiv");
@@ -68,9 +82,16 @@ PublishedTable read_published(const std::filesystem::path& path) {
     value.value = entry.number("value");
     value.model = entry.string("model", table.model);
     value.metric = entry.string("metric", "");
+    value.task = entry.string("task", "");
+    value.unit = entry.string("unit", "");
+    value.segments = optional_integer(entry, "segments");
+    value.train_segments = optional_integer(entry, "train_segments");
+    value.bptt = optional_integer(entry, "bptt");
+    if (entry.has("std")) value.spread = entry.number("std");
     if (const json::value* setting = entry.find("setting")) {
       ObjectReader reader_of(*setting, entry.where("setting"), ErrorKind::kData);
       value.tag = reader_of.string("tag", "");
+      value.setting = setting_text(*setting);
     }
     if (entry.has("reading_error")) value.reading_error = entry.number("reading_error");
     value.caution = entry.string("caution", "");

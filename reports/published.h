@@ -17,10 +17,17 @@ struct PublishedValue {
   std::string policy;  ///< the paper's name, e.g. "tova-layer"
   std::optional<std::int64_t> budget;
   std::optional<std::int64_t> length;
-  std::string model;   ///< the table's, where the value names none of its own
-  std::string metric;  ///< where one table has several
-  std::string tag;     ///< part of speech, where the table has them
+  std::string model;                     ///< the table's, where the value names none of its own
+  std::string metric;                    ///< where one table has several
+  std::string tag;                       ///< part of speech, where the table has them
+  std::string task;                      ///< where one table has several
+  std::string unit;                      ///< likewise
+  std::optional<std::int64_t> segments;  ///< of a segmented input …
+  std::optional<std::int64_t> train_segments;  ///< … and of those trained on, at most
+  std::optional<std::int64_t> bptt;            ///< earlier segments that the gradient runs through
+  std::string setting;                         ///< further coordinates: "steps 2x"
   double value = 0;
+  std::optional<double> spread;         ///< standard deviation over runs
   std::optional<double> reading_error;  ///< absolute, of a value read off a drawing; none: printed
   std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
   std::string caution;  ///< a remark a reader of the cell should see
@@ -33,6 +40,7 @@ struct PublishedTable {
   std::string arxiv;
   std::string place;  ///< table or figure
   std::string model;
+  std::string unit;
   std::vector<PublishedValue> values;
 
   const PublishedValue* find(std::string_view policy, std::int64_t budget) const;

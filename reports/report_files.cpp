@@ -42,16 +42,26 @@ void ReportFiles::save(const std::string& name, const std::string& content, bool
 void ReportFiles::draw_figures(const std::vector<PlotFigure>& figures) {
   if (!wants_pictures()) return;
   for (const PlotFigure& figure : figures) {
-    for (const fs::path& path : draw(figure, request_.out_dir, request_.gnuplot)) {
-      const std::string ending = path.extension().string().substr(1);
-      // The page needs the SVG for itself; a picture nobody asked for does not stay.
-      if (ending == "svg") svg_[figure.name] = read_file(path, ErrorKind::kStore);
-      const bool asked = ending == "gp" ? wants("svg") || wants("png") : wants(ending);
-      if (asked) {
-        files_.push_back(path);
-      } else {
-        fs::remove(path);
-      }
+    keep(figure.name, draw(figure, request_.out_dir, request_.gnuplot));
+  }
+}
+
+void ReportFiles::draw_script_of(const std::string& name, const std::string& script) {
+  if (wants_pictures()) {
+    keep(name, draw_script(name, script, request_.out_dir, request_.gnuplot));
+  }
+}
+
+void ReportFiles::keep(const std::string& name, const std::vector<fs::path>& drawn) {
+  for (const fs::path& path : drawn) {
+    const std::string ending = path.extension().string().substr(1);
+    // The page needs the SVG for itself; a picture nobody asked for does not stay.
+    if (ending == "svg") svg_[name] = read_file(path, ErrorKind::kStore);
+    const bool asked = ending == "gp" ? wants("svg") || wants("png") : wants(ending);
+    if (asked) {
+      files_.push_back(path);
+    } else {
+      fs::remove(path);
     }
   }
 }

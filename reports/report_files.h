@@ -28,6 +28,8 @@ class ReportFiles {
   void save(const std::string& name, const std::string& content, bool first = false);
   /// Draws figures where some format needs them; keeps the files that were asked for.
   void draw_figures(const std::vector<PlotFigure>& figures);
+  /// The same for a script that writes <name>.svg and <name>.png.
+  void draw_script_of(const std::string& name, const std::string& script);
   /// A drawn figure for a document: `alt` instead of it, `description` for screen readers.
   Picture picture(const PlotFigure& figure, std::string alt, const std::string& description,
                   std::string caption) const;
@@ -41,6 +43,8 @@ class ReportFiles {
   ReportResult finish(Document document, ReportResult result, Facts footer);
 
  private:
+  void keep(const std::string& name, const std::vector<std::filesystem::path>& drawn);
+
   const ReportRequest& request_;
   std::vector<std::filesystem::path> files_;
   std::map<std::string, std::string> svg_;

@@ -8,6 +8,7 @@
 #include "reports/learning_report.h"
 #include "reports/perplexity_report.h"
 #include "reports/retention_report.h"
+#include "reports/rmt_report.h"
 
 namespace lethe::reports {
 
@@ -36,6 +37,10 @@ const std::vector<ReportInfo>& all_reports() {
        "perplexity of ever longer beginnings of a text, and the claims of Figure 7 of the TOVA "
        "paper",
        write_extrapolation_report},
+      {"rmt",
+       "accuracy of recurrent memory against segments, controls that must fail, trained by tested "
+       "lengths, cost, beside the Recurrent Memory Transformer papers",
+       write_rmt_report},
   };
   return reports;
 }

@@ -27,7 +27,8 @@ BatchResult run_batch(const models::RecurrentLayout& layout, const at::Tensor& f
       samples[static_cast<std::size_t>(i)].fill(
           s, {ids.mutable_data_ptr<std::int64_t>() + i * tokens, static_cast<std::size_t>(tokens)});
     }
-    if (bptt > 0 && s + bptt == segments - 1) memory = memory.detach();
+    // (The initial memory is a weight: within reach of the gradient it is trained.)
+    if (bptt > 0 && s > 0 && s + bptt == segments - 1) memory = memory.detach();
     const auto segment = encoder.segment(ids.to(flat.device()), memory);
     memory = segment.memory;
     cls = segment.cls;

@@ -55,6 +55,16 @@ models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_s
   return config;
 }
 
+// Ids beyond the table of embeddings would be found in the middle of a run.
+void require_vocabulary(const models::ModelConfig& config, const models::Tokenizer& tokenizer,
+                        const std::filesystem::path& folder) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return;
+  throw Error(ErrorKind::kModel,
+              "vocabulary mismatch: " + folder.string() + ": the tokenizer has " +
+                  std::to_string(tokenizer.vocab_size()) + " ids, the encoder embeddings of " +
+                  std::to_string(config.vocab_size));
+}
+
 }  // namespace
 
 RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
@@ -70,6 +80,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
     start.backbone = models::open_checkpoint(model.backbone);
     config = start.backbone->config();
     models::require_encoder(config, start.backbone->label());
+    require_vocabulary(config, *tokenizer, start.tokenizer);
   }
   const auto around = tokenizer->encode_with_special("", std::nullopt, false).ids;
   if (around.size() != 2) {
@@ -84,6 +95,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   rmt.cls_id = around[0];
   rmt.sep_id = around[1];
   rmt.labels.assign(tasks::kPlaces.begin(), tasks::kPlaces.end());
+  require_fitting(config, rmt, ErrorKind::kConfig);
   start.layout = std::make_unique<models::RecurrentLayout>(config, std::move(rmt));
   return start;
 }
@@ -107,6 +119,21 @@ std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options)
   inputs["kind"] = "rmt";
   inputs["seed"] = options.seed;
   return sha256_hex(canonical_json(inputs));
+}
+
+bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  const auto file = options.out / "provenance.json", model = options.out / "model.safetensors";
+  if (!std::filesystem::is_regular_file(file) || !std::filesystem::is_regular_file(model)) {
+    return false;
+  }
+  const json::value value = read_json_file(file, ErrorKind::kData);
+  if (!value.is_object()) return false;
+  const auto* key = value.get_object().if_contains("run_key");
+  if (!key || *key != json::value(rmt_run_key(recipe, options))) return false;
+  // Files are written one after the other: a run of another seed that was killed in between leaves
+  // its model beside this provenance. (Provenance of earlier builds has no hash.)
+  const auto* hash = value.get_object().if_contains("model_sha256");
+  return !hash || *hash == json::value(sha256_file(model));
 }
 
 void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& recipe,
@@ -138,9 +165,11 @@ void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& 
   provenance["steps"] = reached.steps;
   provenance["seconds"] = reached.seconds;
   provenance["parameters"] = start.layout->size();
+  const std::string model = start.layout->safetensors(flat);
+  provenance["model_sha256"] = sha256_hex(model);
   provenance["validation_accuracy"] =
       json::array(reached.validation.begin(), reached.validation.end());
-  write_file_atomically(folder / "model.safetensors", start.layout->safetensors(flat));
+  write_file_atomically(folder / "model.safetensors", model);
   write_file_atomically(folder / "tokenizer.json",
                         read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
   write_file_atomically(folder / "config.json",

@@ -2,6 +2,7 @@
 #include "training/rmt_recipe.h"
 
 #include <algorithm>
+#include <set>
 
 #include "harness/base/error.h"
 
@@ -80,6 +81,22 @@ RmtStage parse_stage(const json::value& value, const std::string& where) {
   return stage;
 }
 
+// Names tell the random draws of stages apart, and are folders of checkpoints.
+void check_stage_names(const std::vector<RmtStage>& stages, const std::string& where) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const std::string& name = stages[i].name;
+    const std::string place = where + "[" + std::to_string(i) + "]: name: ";
+    if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+      throw Error(kKind, place + "expected the name of a folder, found '" + name + "'");
+    }
+    if (!names.insert(name).second) {
+      throw Error(kKind, place + "expected another name than the stages before have, found '" +
+                             name + "' again");
+    }
+  }
+}
+
 }  // namespace
 
 std::int64_t RmtRecipe::most_steps() const {
@@ -116,6 +133,7 @@ RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where,
     recipe.stages.push_back(
         parse_stage(stages[i], reader.where("stages") + "[" + std::to_string(i) + "]"));
   }
+  check_stage_names(recipe.stages, reader.where("stages"));
   reader.finish();
   if (recipe.stages.empty()) throw Error(kKind, where + ": stages: expected at least one");
   recipe.text = value.get_object();

@@ -75,7 +75,6 @@ class Trainer {
 
   RmtTrainResult run() {
     resume();
-    events_.resumed(progress_.step);
     const double began = system_clock().steady_seconds() - progress_.seconds;
     double saved = system_clock().steady_seconds();
     while (progress_.stage < std::ssize(recipe_.stages)) {
@@ -321,7 +320,11 @@ class Trainer {
   }
 
   void resume() {
-    if (!std::filesystem::exists(state_path())) return;
+    if (!std::filesystem::exists(state_path())) {
+      events_.resumed(0);
+      save_state();  // a folder that cannot be written is found now, not after hours
+      return;
+    }
     std::optional<StateReader> state;
     try {
       state.emplace(read_file(state_path(), ErrorKind::kData), key_);
@@ -346,6 +349,7 @@ class Trainer {
     const auto values = state->get<double>("values");
     progress_ = {counts.at(0), counts.at(1), counts.at(2),
                  values.at(0), values.at(1), values.at(2)};
+    events_.resumed(progress_.step);
     events_.message("goes on after step " + std::to_string(progress_.step));
   }
 

@@ -47,4 +47,9 @@ json::object rmt_run_inputs(const RmtRecipe& recipe, const RmtTrainOptions& opti
 /// What identifies a run: SHA-256 over rmt_run_inputs() and the seed.
 std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options);
 
+/// Whether `options.out` holds the checkpoint that this run would make, whole: its provenance names
+/// the run, and the hash of the model that lies beside it. Throws Error(kData) for a provenance
+/// that is no JSON.
+bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options);
+
 }  // namespace lethe::training

@@ -77,7 +77,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   }
   std::error_code ec;
   std::filesystem::rename(temporary, path, ec);
-  if (ec) throw Error(ErrorKind::kStore, "cannot write " + path.string() + ": " + ec.message());
+  if (ec) {
+    std::remove(temporary.c_str());
+    throw Error(ErrorKind::kStore, "cannot write " + path.string() + ": " + ec.message());
+  }
 }
 
 std::string with_thousands(std::int64_t value) {

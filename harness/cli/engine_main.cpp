@@ -9,7 +9,8 @@
 int main(int argc, char** argv) {
   using namespace lethe::cli;
   lethe::models::set_compute_threads(0);  // all cores, until a command's --threads says otherwise
-  const std::vector<Command> commands{{bench_spec(), run_bench, {}},
+  const std::vector<Command> commands{{attention_spec(), run_attention, {}},
+                                      {bench_spec(), run_bench, {}},
                                       {generate_spec(), run_generate, {}},
                                       {trace_spec(), run_trace, {}},
                                       {train_spec(), run_train, {}},

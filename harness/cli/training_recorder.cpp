@@ -18,12 +18,16 @@ constexpr double kFlushSeconds = 1;
 }  // namespace
 
 TrainingRecorder::TrainingRecorder(const std::filesystem::path& database,
-                                   store::TrainingRecord record, const std::string& command)
-    : record_(std::move(record)), store_(open_results(database)), training_(store_, command) {}
+                                   store::TrainingRecord record, std::string command)
+    : record_(std::move(record)),
+      command_(std::move(command)),
+      store_(open_results(database)),
+      training_(store_, command_) {}
 
 void TrainingRecorder::begin(store::ProvenanceRecord provenance) {
   provenance.created_at = utc_text(system_clock().unix_ms());
   provenance.host = host_name();
+  provenance.command = command_;
   id_ = training_.begin(record_, store_.begin_run(provenance));
   flushed_ = system_clock().steady_seconds();
 }

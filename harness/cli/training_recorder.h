@@ -18,9 +18,10 @@ namespace lethe::cli {
 /// function throws as store::TrainingStore's do.
 class TrainingRecorder {
  public:
-  /// Creates the database, and its folder, where they are missing.
+  /// Creates the database, and its folder, where they are missing. `command` is for provenance and
+  /// for those who find the database locked.
   TrainingRecorder(const std::filesystem::path& database, store::TrainingRecord record,
-                   const std::string& command);
+                   std::string command);
 
   /// How the run stands in the database; nothing where it is not there.
   std::optional<store::StoredTraining> find() const { return training_.find(record_); }
@@ -42,6 +43,7 @@ class TrainingRecorder {
 
  private:
   store::TrainingRecord record_;
+  std::string command_;
   store::RunStore store_;
   store::TrainingStore training_;
   std::int64_t id_ = 0;

@@ -2,6 +2,8 @@
 #include "models/checkpoint/safetensors_writer.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "harness/base/json.h"
 
@@ -12,6 +14,9 @@ std::string safetensors_bytes(std::vector<FloatArray> arrays) {
   json::object header;
   std::size_t offset = 0;
   for (const FloatArray& array : arrays) {
+    const std::int64_t elements = std::accumulate(array.shape.begin(), array.shape.end(),
+                                                  std::int64_t{1}, std::multiplies<>());
+    LETHE_ASSERT(std::ssize(array.values) == elements, array.name + " has not the values it needs");
     const std::size_t end = offset + array.values.size_bytes();
     const bool added =
         header

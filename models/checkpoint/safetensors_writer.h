@@ -17,7 +17,8 @@ struct FloatArray {
 };
 
 /// The bytes of a safetensors file: header padded to 8 bytes, arrays as F32, sorted by name,
-/// without gaps. Names must differ.
+/// without gaps. Throws Error(kInternal) for two of one name, and for values that do not fill their
+/// shape.
 std::string safetensors_bytes(std::vector<FloatArray> arrays);
 
 }  // namespace lethe::models

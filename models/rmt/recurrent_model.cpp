@@ -9,7 +9,6 @@
 
 #include "harness/base/error.h"
 #include "models/rmt/recurrent_encoder.h"
-#include "models/transformer/families/families.h"
 
 namespace lethe::models {
 namespace {
@@ -32,7 +31,7 @@ class EncoderModel final : public RecurrentModel {
  public:
   EncoderModel(const Checkpoint& checkpoint, RecurrentConfig recurrent, DType dtype,
                at::Device device)
-      : layout_(checkpoint.config(), std::move(recurrent), families::bert_prefix(checkpoint)),
+      : layout_(checkpoint.config(), std::move(recurrent)),
         precision_(precision_of(dtype)),
         options_(at::TensorOptions(precision_.compute).device(device)),
         encoder_(layout_, loaded(checkpoint), precision_) {}
@@ -125,6 +124,12 @@ std::unique_ptr<RecurrentModel> load_recurrent_model(const std::filesystem::path
   require_device(device);
   auto recurrent = required_config(folder);
   const auto checkpoint = open_checkpoint(folder);
+  try {
+    require_fitting(checkpoint->config(), recurrent, ErrorKind::kModel);
+  } catch (Error& error) {
+    error.add_context((folder / "config.json").string());
+    throw;
+  }
   return std::make_unique<EncoderModel>(*checkpoint, std::move(recurrent), dtype,
                                         at::Device(device));
 }

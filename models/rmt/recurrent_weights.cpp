@@ -6,7 +6,6 @@
 
 #include <ATen/ATen.h>
 
-#include "harness/base/error.h"
 #include "harness/base/seed.h"
 #include "models/checkpoint/safetensors_writer.h"
 #include "models/transformer/families/families.h"
@@ -15,6 +14,7 @@ namespace lethe::models {
 namespace {
 
 constexpr Precision kFloat{at::kFloat, at::kFloat};
+constexpr const char* kPrefix = "bert.";  // of the encoder's tensors in files that are written
 
 bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -59,21 +59,31 @@ void fill_first(const Part& part, std::int64_t count, float* values, std::uint64
 
 }  // namespace
 
-RecurrentLayout::RecurrentLayout(ModelConfig config, RecurrentConfig recurrent, std::string prefix)
-    : config_(std::move(config)),
-      recurrent_(std::move(recurrent)),
-      prefix_(std::move(prefix)),
-      places_(kFloat) {
-  require_encoder(config_, "recurrent memory");
-  const std::int64_t tokens = recurrent_.segment_tokens + recurrent_.memory_tokens + 3;
-  if (tokens > config_.trained_length) {
-    throw Error(ErrorKind::kConfig,
-                "segments of " + std::to_string(recurrent_.segment_tokens) + " text tokens with " +
-                    std::to_string(recurrent_.memory_tokens) +
-                    " memory and 3 special tokens need " + std::to_string(tokens) +
-                    " positions; the encoder has " + std::to_string(config_.trained_length));
+void require_fitting(const ModelConfig& config, const RecurrentConfig& recurrent, ErrorKind kind) {
+  require_encoder(config, "recurrent memory");
+  const std::int64_t tokens = recurrent.segment_tokens + recurrent.memory_tokens + 3;
+  if (tokens > config.trained_length) {
+    throw Error(kind, "segments of " + std::to_string(recurrent.segment_tokens) +
+                          " text tokens with " + std::to_string(recurrent.memory_tokens) +
+                          " memory and 3 special tokens need " + std::to_string(tokens) +
+                          " positions; the encoder has " + std::to_string(config.trained_length));
   }
-  map(weights_, places_);
+  for (const auto& [name, id] :
+       {std::pair("cls_id", recurrent.cls_id), std::pair("sep_id", recurrent.sep_id)}) {
+    if (id < 0 || id >= config.vocab_size) {
+      throw Error(kind, std::string(name) + ": expected 0 to " +
+                            std::to_string(config.vocab_size - 1) +
+                            " (the vocabulary of the encoder), found " + std::to_string(id));
+    }
+  }
+  if (recurrent.labels.empty()) {
+    throw Error(kind, "labels: expected the names of an encoder's classes, found none");
+  }
+}
+
+RecurrentLayout::RecurrentLayout(ModelConfig config, RecurrentConfig recurrent)
+    : config_(std::move(config)), recurrent_(std::move(recurrent)), places_(kFloat) {
+  map(kPrefix, weights_, places_);
   for (const Place& place : places_.all()) {
     const std::int64_t count = c10::multiply_integers(place.shape());
     ranges_.push_back({size_, count});
@@ -81,16 +91,18 @@ RecurrentLayout::RecurrentLayout(ModelConfig config, RecurrentConfig recurrent, 
   }
 }
 
-void RecurrentLayout::map(RecurrentWeights& weights, Places& places) const {
+std::size_t RecurrentLayout::map(const std::string& prefix, RecurrentWeights& weights,
+                                 Places& places) const {
   const std::int64_t hidden = config_.hidden_size;
-  families::map_bert(config_, prefix_, weights.encoder, places);
+  families::map_bert(config_, prefix, weights.encoder, places);
+  const std::size_t encoder = places.all().size();
   if (recurrent_.memory_tokens > 0) {
     places.matrix(weights.memory, {{"rmt.memory.weight", {recurrent_.memory_tokens, hidden}}});
   }
-  places.linear(weights.pooler, weights.pooler_bias, prefix_ + "pooler.dense", hidden, hidden,
-                true);
+  places.linear(weights.pooler, weights.pooler_bias, prefix + "pooler.dense", hidden, hidden, true);
   places.linear(weights.head, weights.head_bias, "classifier",
                 static_cast<std::int64_t>(recurrent_.labels.size()), hidden, true);
+  return encoder;
 }
 
 RecurrentWeights RecurrentLayout::bind(const at::Tensor& flat) const {
@@ -99,7 +111,7 @@ RecurrentWeights RecurrentLayout::bind(const at::Tensor& flat) const {
   const auto parts = flat.split_with_sizes(counts);
   RecurrentWeights bound;
   Places places(kFloat);
-  map(bound, places);
+  map(kPrefix, bound, places);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     *places.all()[i].tensor = parts[i].view(places.all()[i].shape());
   }
@@ -121,9 +133,12 @@ at::Tensor RecurrentLayout::initial(std::uint64_t seed) const {
 
 void RecurrentLayout::read(const Checkpoint& checkpoint, const at::Tensor& flat,
                            bool backbone) const {
+  RecurrentWeights unused;
+  Places stored(kFloat);  // as places_, by the checkpoint's names
+  const std::size_t encoder = map(families::bert_prefix(checkpoint), unused, stored);
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
-    const Place& place = places_.all()[i];
-    if (backbone && !checkpoint.has(place.parts.front().name)) continue;
+    const Place& place = stored.all()[i];
+    if (backbone && i >= encoder && !checkpoint.has(place.parts.front().name)) continue;
     Places::fill(checkpoint, place,
                  flat.narrow(0, ranges_[i].first, ranges_[i].count).view(place.shape()));
   }

@@ -10,6 +10,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "harness/base/error.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/rmt/recurrent_config.h"
 #include "models/transformer/weight_places.h"
@@ -26,12 +27,16 @@ struct RecurrentWeights {
   at::Tensor head_bias;    ///< [labels]
 };
 
+/// Throws Error(kind) unless the encoder has positions for the segments, ids for what stands around
+/// them, and classes to tell apart; Error(kModel) for a decoder.
+void require_fitting(const ModelConfig& config, const RecurrentConfig& recurrent, ErrorKind kind);
+
 /// Which part of the flat vector is which weight. Matrices are [out, in]; q | k | v are one matrix,
 /// as in LayerWeights.
 class RecurrentLayout {
  public:
-  /// `prefix` is that of the encoder's tensors in files: "bert." or "".
-  RecurrentLayout(ModelConfig config, RecurrentConfig recurrent, std::string prefix = "bert.");
+  /// The two have to fit: require_fitting().
+  RecurrentLayout(ModelConfig config, RecurrentConfig recurrent);
   RecurrentLayout(const RecurrentLayout&) = delete;
   RecurrentLayout& operator=(const RecurrentLayout&) = delete;
 
@@ -44,22 +49,24 @@ class RecurrentLayout {
   /// and memory, of variance 1 / (3 in) for matrices, sinusoids for positions (arXiv 1706.03762,
   /// section 3.5), zeros for biases.
   at::Tensor initial(std::uint64_t seed) const;
-  /// `flat` with every tensor that the checkpoint has instead. Throws Error(kModel) for a wrong
-  /// shape, a value that is not finite, and, unless `backbone` alone is wanted, a missing tensor.
+  /// Writes the checkpoint's tensors into `flat`; of a `backbone`, which has neither memory nor
+  /// classes yet (and perhaps no pooler), those it has. The encoder's names may begin with "bert."
+  /// or not. Throws Error(kModel) for a missing tensor, a wrong shape, a value that is not finite.
   void read(const Checkpoint& checkpoint, const at::Tensor& flat, bool backbone) const;
-  /// Bytes of model.safetensors: every tensor under its name in Hugging Face's BERT, "rmt.memory"
-  /// and "classifier" beside it.
+  /// Bytes of model.safetensors: every tensor under its name in Hugging Face's
+  /// BertForSequenceClassification, "rmt.memory.weight" beside them.
   std::string safetensors(const at::Tensor& flat) const;
 
  private:
   struct Range {
     std::int64_t first, count;
   };
-  void map(RecurrentWeights& weights, Places& places) const;
+  /// `prefix` is that of the encoder's tensors in a file. Returns how many places are the
+  /// encoder's: they come first.
+  std::size_t map(const std::string& prefix, RecurrentWeights& weights, Places& places) const;
 
   ModelConfig config_;
   RecurrentConfig recurrent_;
-  std::string prefix_;
   RecurrentWeights weights_;  // what places_ point into; holds nothing
   Places places_;
   std::vector<Range> ranges_;

@@ -66,6 +66,14 @@ std::vector<std::int64_t> FactSample::fact_segments() const {
   return segments;
 }
 
+std::vector<FactSample::Span> FactSample::spans() const {
+  std::vector<Span> spans;
+  for (const Placed& text : placed_) {
+    spans.push_back({text.segment, text.offset, static_cast<std::int64_t>(text.ids.size())});
+  }
+  return spans;
+}
+
 void FactSample::fill(std::int64_t index, std::span<std::int64_t> out) const {
   LETHE_ASSERT(static_cast<std::int64_t>(out.size()) == segment_tokens_,
                "a segment has its length");
@@ -158,15 +166,22 @@ FactGenerator::FactGenerator(const FactOptions& options, const models::Tokenizer
     : options_(options),
       noise_(std::move(noise)),
       words_(std::make_shared<const Words>(tokenizer)) {
-  // The longest that can meet in the last segment.
-  const auto longest = [&](std::initializer_list<std::string_view> texts) {
+  // The longest that can meet in the last segment, whatever pieces the tokenizer cuts words into.
+  const auto size = [&](std::initializer_list<std::string_view> texts) {
     return static_cast<std::int64_t>(words_->sentence(texts).size());
   };
-  const bool relations = options_.task == FactTask::kReasoning;
-  const std::int64_t needed =
-      relations ? 2 * longest({"the bathroom is north of the bedroom ."}) +
-                      longest({"what is the bathroom north of ?"})
-                : longest({"Sandra went back to the bathroom ."}) + longest({"where is Sandra ?"});
+  const auto longest = [&](const auto& list) {
+    std::int64_t most = 0;
+    for (const std::string_view text : list) most = std::max(most, size({text}));
+    return most;
+  };
+  const std::int64_t place = longest(kPlaces), person = longest(kPersons),
+                     direction = longest(kDirections);
+  const std::int64_t relation = size({"the is of the ."}) + 2 * place + direction,
+                     move = size({"to the ."}) + person + longest(kVerbs) + place;
+  const std::int64_t needed = options_.task == FactTask::kReasoning
+                                  ? 2 * relation + size({"what is the of ?"}) + place + direction
+                                  : move + size({"where is ?"}) + person;
   if (options_.segment_tokens < needed) {
     throw Error(ErrorKind::kConfig, "segment: expected at least " + std::to_string(needed) +
                                         " tokens, which facts and question of task '" +
@@ -180,7 +195,7 @@ FactGenerator::Story FactGenerator::move_story(StoryStream& random) const {
   const std::size_t place = random.below(kPlaces.size());
   return {{words_->sentence({person, verb, "to the", kPlaces[place], "."})},
           words_->sentence({"where is", person, "?"}),
-          words_->sentence({person, "is in the"}),
+          words_->sentence({person, verb, "to the"}),
           static_cast<std::int64_t>(place)};
 }
 

@@ -67,6 +67,12 @@ class FactSample {
   const std::vector<std::int64_t>& cue() const { return cue_; }
   /// Segment of each fact, in the order in which they were placed.
   std::vector<std::int64_t> fact_segments() const;
+  /// Where the text of a fact, or of the question, lies.
+  struct Span {
+    std::int64_t segment, offset, tokens;
+  };
+  /// Facts in the order in which they were placed, then the question.
+  std::vector<Span> spans() const;
   /// Fills `out` (segment_tokens of them) with the tokens of segment `index`.
   void fill(std::int64_t index, std::span<std::int64_t> out) const;
 

@@ -31,7 +31,7 @@ void check_rate(double confusers) {
 
 class WordNoise final : public Noise {
  public:
-  WordNoise(const std::vector<std::pair<std::int64_t, double>>& weights) {
+  explicit WordNoise(const std::vector<std::pair<std::int64_t, double>>& weights) {
     double total = 0, sum = 0;
     for (const auto& [id, weight] : weights) total += weight;
     std::size_t filled = 0;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// lethe train: the learning curves that a training run leaves in the database.
+// lethe train rmt, end to end: stopped, killed, gone on with, refused.
 #include <filesystem>
-#include <set>
 
-#include "harness/base/hash.h"
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "tests/cli/program.h"
@@ -13,152 +11,114 @@
 namespace lethe::test {
 
 using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+namespace fs = std::filesystem;
 
 namespace {
 
-json::array rows(const std::string& sql, const TempDir& folder) {
-  const auto outcome = shell("lethe query --db curves.db --json \"" + sql + "\"", folder.path());
-  CAPTURE(sql, outcome.err);
-  REQUIRE(outcome.code == 0);
-  return parse_json(outcome.out, sql, ErrorKind::kData).as_array();
+/// Waits for a file; exits 9 when it does not come, 8 when the program ends before.
+std::string await(const std::string& file) {
+  return "tries=0\n"
+         "until [ -e " +
+         file +
+         " ]; do\n"
+         "  tries=$((tries + 1)); [ $tries -lt 6000 ] || exit 9\n"
+         "  kill -0 $trainer || exit 8\n"
+         "  sleep 0.01\n"
+         "done\n";
 }
 
 }  // namespace
 
-TEST_CASE("a training run leaves its learning curves in the database", "[cli][integration]") {
-  const TempDir folder;
-  const std::string train = "lethe train rmt --recipe smoke --seed 3 --out model --db curves.db";
-  const auto outcome = shell(train, folder.path());
-  CAPTURE(outcome.err);
-  REQUIRE(outcome.code == 0);
-
-  const auto runs = rows("SELECT * FROM trainings", folder);
-  REQUIRE(runs.size() == 1);
-  const auto& run = runs[0];
-  CHECK(run.at("kind") == "rmt");
-  CHECK(run.at("name") == "rmt-smoke");
-  CHECK(run.at("seed") == 3);
-  CHECK(run.at("status") == "done");
-  CHECK(run.at("reason").is_null());
-  CHECK(run.at("last_step") == 80);
-  CHECK(run.at("checkpoint_sha256") ==
-        json::value(sha256_file(folder / "model/model.safetensors")));
-  CHECK_THAT(std::string(run.at("recipe").as_string()), Contains("\"name\":\"smoke\""));
-
-  const auto steps =
-      rows("SELECT stage, step FROM curves WHERE metric = 'train_loss' AND value > 0 ORDER BY step",
-           folder);
-  REQUIRE(steps.size() == 4);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    CHECK(steps[i].at("step") == 20 * static_cast<std::int64_t>(i + 1));
-    CHECK(steps[i].at("stage") == (i < 2 ? "one" : "three"));
-  }
-  std::set<std::string> metrics;
-  for (const auto& row : rows("SELECT DISTINCT metric FROM curves", folder)) {
-    metrics.emplace(row.at("metric").as_string());
-  }
-  CHECK(metrics == std::set<std::string>{"gradient_norm", "learning_rate", "train_accuracy",
-                                         "train_loss", "validation_accuracy:1",
-                                         "validation_accuracy:2", "validation_accuracy:3"});
-  // The validation of a finished model belongs to its last stage.
-  const auto validated =
-      rows("SELECT stage, step FROM curves WHERE metric = 'validation_accuracy:1' ORDER BY step",
-           folder);
-  REQUIRE(validated.size() == 2);
-  CHECK(validated[0].at("stage") == "one");
-  CHECK(validated[1].at("stage") == "three");
-
-  const auto origin = rows(
-      "SELECT torch_version, threads, command, kernel FROM provenance JOIN trainings ON "
-      "provenance_id = provenance.id",
-      folder);
-  REQUIRE(origin.size() == 1);
-  CHECK_FALSE(origin[0].at("torch_version").as_string().empty());
-  CHECK_FALSE(origin[0].at("kernel").as_string().empty());
-  CHECK_THAT(std::string(origin[0].at("command").as_string()), StartsWith("lethe train rmt"));
-
-  SECTION("what is trained is not begun again") {
-    const auto again = shell(train, folder.path());
-    CHECK(again.code == 0);
-    CHECK_THAT(again.err, Contains("model is trained"));
-    CHECK(rows("SELECT * FROM trainings", folder) == runs);
-  }
-  SECTION("a checkpoint without curves is told") {
-    const auto other =
-        shell("lethe train rmt --recipe smoke --seed 3 --out model --db other.db", folder.path());
-    CHECK(other.code == 0);
-    CHECK_THAT(other.err, Contains("trained without --db"));
-  }
-  SECTION("a run that begins anew drops the curves of the time before") {
-    // A longer run that was stopped, so to say, whose state is gone.
-    const auto again = shell("rm -r model\n" + train, folder.path());
-    CHECK(again.code == 0);
-    CHECK(rows("SELECT count(*) AS n, max(step) AS last FROM curves", folder)[0].at("last") == 80);
-    CHECK(rows("SELECT checkpoint_sha256 FROM trainings", folder)[0] ==
-          json::value({{"checkpoint_sha256", run.at("checkpoint_sha256")}}));
-  }
-}
-
-TEST_CASE("learning curves of a killed run go on without a gap", "[cli][integration]") {
+TEST_CASE("training that is stopped or killed goes on to the same checkpoint",
+          "[cli][rmt][integration]") {
   const TempDir folder;
   const auto outcome = shell(
-      "train='lethe train rmt --recipe smoke --seed 1 --state-seconds 0 --threads 1'\n"
-      "$train --out calm --db calm.db || exit 6\n"
-      "$train --out killed --db curves.db 2>first.err &\n"
-      "trainer=$!\n"
-      "tries=0\n"
-      "until [ -e killed/train.state ]; do\n"
-      "  tries=$((tries + 1)); [ $tries -lt 3000 ] || exit 9\n"
-      "  kill -0 $trainer || exit 8\n"
-      "  sleep 0.02\n"
-      "done\n"
-      "kill -9 $trainer\n"
-      "$train --out killed --db curves.db || exit 7\n"
-      "for db in calm curves; do\n"
-      "  lethe query --db $db.db --format csv 'SELECT stage, step, metric, value FROM curves "
-      "ORDER BY step, metric' >$db.csv\n"
-      "done\n"
-      "cmp calm.csv curves.csv && wc -l <calm.csv",
+      "train() { lethe train rmt --recipe smoke --seed 3 --threads 1 --out $1 --keep-stages "
+      "--state-seconds 0; }\n"
+      "train calm 2>calm.err || exit 7\n"
+      "train broken 2>stopped.err &\n"
+      "trainer=$!\n" +
+          await("broken/stages/one/provenance.json") +
+          "kill -INT $trainer; wait $trainer; echo stopped $?\n"
+          "[ -e broken/train.state ] || exit 6\n"
+          "[ -e broken/model.safetensors ] && exit 5\n"
+          "train broken 2>killed.err &\n"
+          "trainer=$!\n"
+          "sleep 0.5; kill -9 $trainer; wait $trainer\n"
+          "train broken 2>on.err || exit 4\n"
+          "for file in model.safetensors config.json tokenizer.json; do\n"
+          "  cmp calm/$file broken/$file || exit 3\n"
+          "done\n"
+          "cmp calm/stages/three/model.safetensors broken/model.safetensors || exit 2\n"
+          "[ -e broken/train.state ] && exit 1\n"
+          "train broken 2>again.err",
       folder.path());
   CAPTURE(outcome.err, outcome.out);
   REQUIRE(outcome.code == 0);
-  CHECK_THAT(outcome.err, Contains("goes on after step"));
-  CHECK(lines_of(outcome.out).back() == "21");  // 4 points of 4 metrics, 1 + 3 validations, names
-  CHECK(rows("SELECT status FROM trainings", folder)[0].at("status") == "done");
+  CHECK_THAT(outcome.out, Contains("stopped 130"));
+  const auto said = [&](const char* name) { return read_file(folder / name, ErrorKind::kData); };
+  CHECK_THAT(said("calm.err"), Contains("stage one: 40 steps") &&
+                                   Contains("stage three: 40 steps") &&
+                                   Contains("trained smoke, seed 3: 80 steps"));
+  CHECK_THAT(said("stopped.err"),
+             Contains("stopped after step") && Contains("the same command goes on from there"));
+  CHECK_THAT(said("on.err"), Contains("trained smoke, seed 3: 80 steps"));
+  CHECK_THAT(said("again.err"), Contains("broken is trained: recipe smoke, seed 3"));
+  const auto provenance =
+      read_json_file(folder / "broken/provenance.json", ErrorKind::kData).as_object();
+  CHECK(provenance.at("seed") == 3);
+  CHECK(provenance.at("threads") == 1);
+  CHECK(provenance.at("validation_accuracy").as_array().size() == 3);
+  CHECK(provenance.contains("commit"));
 }
 
-TEST_CASE("a training run that fails or is stopped says so", "[cli][integration]") {
+TEST_CASE("a checkpoint whose model is another is trained again", "[cli][rmt]") {
   const TempDir folder;
-  std::filesystem::create_directory(folder / "bad");
-  write_file_atomically(folder / "bad/train.state", "no state");
-  const auto failed =
-      shell("lethe train rmt --recipe smoke --out bad --db curves.db", folder.path());
-  CHECK(failed.code != 0);
-  CHECK_THAT(failed.err, Contains("train.state"));
-  const auto runs = rows("SELECT status, reason FROM trainings", folder);
-  REQUIRE(runs.size() == 1);
-  CHECK(runs[0].at("status") == "failed");
-  CHECK_THAT(std::string(runs[0].at("reason").as_string()), Contains("train.state"));
-
-  const auto stopped = shell(
-      "lethe train rmt --recipe smoke --out stopped --state-seconds 0 --db curves.db &\n"
-      "trainer=$!\n"
-      "tries=0\n"
-      "until [ -e stopped/train.state ]; do\n"
-      "  tries=$((tries + 1)); [ $tries -lt 3000 ] || exit 9\n"
-      "  kill -0 $trainer || exit 8\n"
-      "  sleep 0.02\n"
-      "done\n"
-      "kill -INT $trainer\n"
-      "wait $trainer",
+  const auto outcome = shell(
+      "lethe train rmt --recipe smoke --threads 1 --out m 2>/dev/null || exit 9\n"
+      "cp m/model.safetensors good\n"
+      "lethe train rmt --recipe smoke --threads 1 --seed 2 --out other 2>/dev/null || exit 8\n"
+      // As a run of another seed leaves it that is killed between two files.
+      "cp other/model.safetensors m/model.safetensors\n"
+      "lethe train rmt --recipe smoke --threads 1 --out m && cmp good m/model.safetensors",
       folder.path());
-  CAPTURE(stopped.err);
-  REQUIRE(stopped.code == 130);
-  const auto rest = rows("SELECT status, reason FROM trainings", folder);
-  REQUIRE(rest.size() == 1);
-  CHECK(rest[0].at("status") == "interrupted");
-  CHECK_THAT(std::string(rest[0].at("reason").as_string()), StartsWith("stopped after step"));
+  CAPTURE(outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("trained smoke, seed 1: 80 steps"));
+}
+
+TEST_CASE("training that cannot begin says why", "[cli][rmt][fault]") {
+  const TempDir folder;
+  write_file_atomically(folder / "own.json", R"({"name": "own", "task": "detect", "stagse": []})");
+  write_file_atomically(folder / "broken.json", "{");
+  fs::create_directories(folder / "damaged");
+  write_file_atomically(folder / "damaged/train.state", "LSTATE1\nnonsense");
+  write_file_atomically(folder / "file", "");
+  struct Case {
+    std::string words, message;
+  };
+  const Case cases[] = {
+      {"", "WHAT"},
+      {"rtm --recipe smoke --out m", "did you mean 'rmt'"},
+      {"rmt --recipe smok --out m", "did you mean 'smoke'"},
+      {"rmt --out m", "recipe"},
+      {"rmt --recipe smoke", "out"},
+      {"rmt --recipe own.json --out m", "own.json"},
+      {"rmt --recipe broken.json --out m", "broken.json"},
+      {"rmt --recipe smoke --out m --seed -1", "seed"},
+      {"rmt --recipe smoke --out m --device nowhere", "nowhere"},
+      {"rmt --recipe smoke --out damaged", "damaged/train.state"},
+      {"rmt --recipe smoke --out file/m", "cannot write file/m"},
+  };
+  for (const auto& [words, message] : cases) {
+    const auto outcome = shell("lethe train " + words, folder.path());
+    CAPTURE(words, outcome.err);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.rfind("lethe: error: ", 0) == 0);
+    CHECK_THAT(outcome.err, Contains(message));
+    CHECK_FALSE(fs::exists(folder / "m"));
+  }
 }
 
 }  // namespace lethe::test

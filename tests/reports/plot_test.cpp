@@ -3,6 +3,8 @@
 
 #include "harness/base/error.h"
 #include "harness/base/text.h"
+#include "reports/heat_map.h"
+#include "reports/plot_axes.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -137,6 +139,50 @@ TEST_CASE("published values have hollow marks", "[reports][unit]") {
   published.panels[0].hollow = true;
   CHECK(has(gnuplot_script(figure(false)), "with linespoints pointtype 9"));
   CHECK(has(gnuplot_script(published), "with linespoints pointtype 8"));
+}
+
+TEST_CASE("a published line among measured ones is hollow, in the legend too", "[reports][unit]") {
+  PlotFigure mixed = figure(false);
+  mixed.panels[0].series[1].hollow = true;
+  const std::string script = gnuplot_script(mixed);
+  CHECK(has(script, "with linespoints pointtype 9 linewidth 1.9"));
+  CHECK(has(script, "with linespoints pointtype 4 dashtype (9,5)"));
+  CHECK(has(script, "linespoints dashtype (9,5) linewidth 1.3 pointtype 4"));
+}
+
+TEST_CASE("labels of a crowded axis keep their distance", "[reports][unit]") {
+  const std::vector<double> few{64, 128, 256, 512, 1024};
+  CHECK(x_ticks(few, 0.24) == few);
+  std::vector<double> many;
+  for (int i = 1; i <= 15; ++i) many.push_back(i);
+  for (double x = 16; x <= 4096; x *= 2) many.push_back(x);
+  const auto wide = x_ticks(many, 0.9);
+  CHECK(wide.back() == 4096);
+  CHECK(wide == std::vector<double>{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096});
+  CHECK(x_ticks(many, 0.2).size() <= 6);
+  CHECK(x_ticks({3, 3.1, 5}, 0.2) == std::vector<double>{3.1, 5});
+  CHECK(x_ticks({16}, 0.2) == std::vector<double>{16});
+}
+
+TEST_CASE("a heat map has a number in every field that has one", "[reports][integration]") {
+  const HeatMap map{.name = "matrix",
+                    .title = "A matrix",
+                    .x_label = "tested on",
+                    .y_label = "trained on",
+                    .columns = {"1", "2"},
+                    .rows = {"1", "7"},
+                    .panels = {{"ours", {{100.0, 16.7}, {99.96, std::nullopt}}}},
+                    .low = 0,
+                    .high = 100};
+  const std::string script = heat_map_script(map);
+  CHECK(has(script, "\n0 0 0x660072B2 100\n1 0 0xE50072B2 16.7\n0 1 0x660072B2 100\nEOD\n"));
+  CHECK(describe_heat_map(map) ==
+        "ours. trained on 1: 100 at 1, 16.7 at 2; trained on 7: 100 at 1.");
+  const test::TempDir dir;
+  const auto files = draw_script(map.name, script, dir.path());
+  const std::string svg = inline_svg(read_file(files[1], ErrorKind::kData), "m", "t", "d");
+  CHECK(has(svg, "16.7"));
+  CHECK(has(svg, "currentColor"));
 }
 
 TEST_CASE("gnuplot draws SVG and PNG, and the SVG stands in a page", "[reports][integration]") {

@@ -3,7 +3,11 @@
 
 #include <cmath>
 
+#include <boost/regex.hpp>
+
 #include "harness/base/hash.h"
+#include "harness/base/text.h"
+#include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
 namespace lethe::test {
@@ -155,6 +159,32 @@ void add_cell(store::RunStore& store, const CellSpec& spec) {
   store.add_cells({&cell, 1});
   store.add_samples(rows);
   store.set_cell_status(key, spec.status, spec.reason);
+}
+
+std::string normalised(std::string text) {
+  text = boost::regex_replace(
+      text, boost::regex("lethe [0-9.]+, commit [0-9a-z]+( \\(with local changes\\))?"),
+      "lethe VERSION");
+  for (auto at = text.find("<svg"); at != std::string::npos; at = text.find("<svg", at + 1)) {
+    const auto end = text.find("</svg>", at);
+    text.replace(at, end - at, "<svg>…");
+  }
+  return text;
+}
+
+void check_approved(const std::string& name, const std::string& text) {
+  const auto path = source_dir() / "tests/golden/reports" / name;
+  std::error_code ec;
+  const std::string approved =
+      std::filesystem::exists(path, ec) ? read_file(path, ErrorKind::kData) : "";
+  const auto unapproved = path.string() + ".unapproved";
+  if (text == approved) {
+    std::filesystem::remove(unapproved, ec);
+  } else {
+    write_file_atomically(unapproved, text);
+  }
+  INFO("see " << name << ".unapproved; when it is right, move it over " << name);
+  CHECK((text == approved));
 }
 
 store::RunStore make_store(const std::filesystem::path& path) {

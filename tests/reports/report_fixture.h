@@ -70,6 +70,12 @@ void add_cell(store::RunStore& store, const CellSpec& spec);
 /// Makes a database file.
 store::RunStore make_store(const std::filesystem::path& path);
 
+/// What differs from build to build taken out: our own version, and gnuplot's drawing.
+std::string normalised(std::string text);
+
+/// Compares with tests/golden/reports/<name>; a mismatch leaves <name>.unapproved beside it.
+void check_approved(const std::string& name, const std::string& text);
+
 /// A request for everything, into `out`.
 reports::ReportRequest request_for(const std::filesystem::path& out);
 

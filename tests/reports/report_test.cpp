@@ -26,33 +26,6 @@ std::string text_of(const std::filesystem::path& path) {
   return read_file(path, ErrorKind::kData);
 }
 
-/// What differs from build to build: our own version, and gnuplot's drawing.
-std::string normalised(std::string text) {
-  text = boost::regex_replace(
-      text, boost::regex("lethe [0-9.]+, commit [0-9a-z]+( \\(with local changes\\))?"),
-      "lethe VERSION");
-  for (auto at = text.find("<svg"); at != std::string::npos; at = text.find("<svg", at + 1)) {
-    const auto end = text.find("</svg>", at);
-    text.replace(at, end - at, "<svg>…");
-  }
-  return text;
-}
-
-/// Compares with tests/golden/reports/<name>; a mismatch leaves <name>.unapproved beside it.
-void check_approved(const std::string& name, const std::string& text) {
-  const auto path = test::source_dir() / "tests/golden/reports" / name;
-  std::error_code ec;
-  const std::string approved = std::filesystem::exists(path, ec) ? text_of(path) : "";
-  const auto unapproved = path.string() + ".unapproved";
-  if (text == approved) {
-    std::filesystem::remove(unapproved, ec);
-  } else {
-    write_file_atomically(unapproved, text);
-  }
-  INFO("see " << name << ".unapproved; when it is right, move it over " << name);
-  CHECK((text == approved));
-}
-
 struct Written {
   std::unique_ptr<test::TempDir> folder = std::make_unique<test::TempDir>();
   ReportResult result;
@@ -88,11 +61,11 @@ TEST_CASE("the report of a fixed database is the approved one", "[reports][golde
        {"perplexity.svg", "perplexity.png", "perplexity.gp", "cost.svg", "cost.png"}) {
     CHECK(report.has(name));
   }
-  check_approved("quick.approved.md", normalised(report.file("report.md")));
-  check_approved("quick.approved.html", normalised(report.file("index.html")));
-  check_approved("quick-table.approved.csv", report.file("table.csv"));
-  check_approved("quick-claims.approved.csv", report.file("claims.csv"));
-  check_approved("quick-summary.approved.txt", report.summary());
+  test::check_approved("quick.approved.md", test::normalised(report.file("report.md")));
+  test::check_approved("quick.approved.html", test::normalised(report.file("index.html")));
+  test::check_approved("quick-table.approved.csv", report.file("table.csv"));
+  test::check_approved("quick-claims.approved.csv", report.file("claims.csv"));
+  test::check_approved("quick-summary.approved.txt", report.summary());
   CHECK_FALSE(report.result.invariant_violated);
 }
 

@@ -7,6 +7,7 @@
 
 #include "harness/base/json.h"
 #include "harness/base/seed.h"
+#include "reports/statistics/binomial.h"
 #include "reports/statistics/clustered.h"
 #include "reports/statistics/distributions.h"
 #include "reports/statistics/multiple_testing.h"
@@ -227,4 +228,37 @@ TEST_CASE("minimum detectable effects equal the golden cases", "[reports][golden
     CHECK((miss > 1e-6) == unsolved.contains(id));
     check_relative(found, golden, unsolved.contains(id) ? 3e-5 : 1e-6);
   }
+}
+
+TEST_CASE("Wilson's interval keeps a width at none and all", "[reports][unit]") {
+  // By the formula in Python with the normal quantile of its statistics module.
+  const auto ends = [](std::size_t correct, std::size_t n) {
+    const Interval found = wilson_interval(correct, n);
+    return std::pair(found.low, found.high);
+  };
+  const auto check = [](std::pair<double, double> found, double low, double high) {
+    CHECK(found.first == Approx(low).margin(1e-12));
+    CHECK(found.second == Approx(high).margin(1e-12));
+  };
+  check(ends(0, 16), 0, 0.19360768053443644);
+  check(ends(16, 16), 0.8063923194655636, 1);
+  check(ends(64, 64), 0.9433759402071946, 1);
+  check(ends(128, 128), 0.9708630437264916, 1);
+  check(ends(63, 64), 0.9166589839990573, 0.9972364580766624);
+  check(ends(3, 10), 0.10779126740630104, 0.6032218525388545);
+  CHECK_THROWS_AS(wilson_interval(0, 0), Error);
+  CHECK_THROWS_AS(wilson_interval(2, 1), Error);
+}
+
+TEST_CASE("binomial p-values are exact", "[reports][unit]") {
+  // Sums of exact fractions in Python.
+  CHECK(binomial_p(7, 20, 0.3) == Approx(0.6294979666766777).epsilon(1e-10));
+  CHECK(binomial_p(24, 64, 0.375) == Approx(1));
+  CHECK(binomial_p(64, 64, 0.375) == Approx(5.4701739194943785e-28).epsilon(1e-10));
+  CHECK(binomial_p(11, 64, 1.0 / 6) == Approx(0.86724953456753).epsilon(1e-10));
+  // Equally likely counts at both ends are a tie.
+  CHECK(binomial_p(0, 10, 0.5) == Approx(2.0 / 1024));
+  CHECK(binomial_p(3, 3, 1) == Approx(1));
+  CHECK(binomial_p(2, 3, 1) == Approx(0));
+  CHECK_THROWS_AS(binomial_p(1, 0, 0.5), Error);
 }

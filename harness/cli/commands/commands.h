@@ -28,11 +28,13 @@ Command verify_command();
 
 // lethe-engine. Their specifications are compiled into both programs, so that `lethe help` knows
 // them.
+CommandSpec attention_spec();
 CommandSpec bench_spec();
 CommandSpec generate_spec();
 CommandSpec trace_spec();
 CommandSpec train_spec();
 CommandSpec worker_spec();
+int run_attention(const Options& options);
 int run_bench(const Options& options);
 int run_generate(const Options& options);
 int run_trace(const Options& options);

@@ -101,15 +101,6 @@ fs::path weights_of(const fs::path& out) {
   return out / "model.safetensors";
 }
 
-/// Whether `out` holds the checkpoint that this run would make.
-bool is_trained(const fs::path& out, const std::string& run_key) {
-  const fs::path file = out / "provenance.json";
-  if (!fs::is_regular_file(file) || !fs::is_regular_file(weights_of(out))) return false;
-  const auto value = read_json_file(file, ErrorKind::kData);
-  const auto* key = value.is_object() ? value.get_object().if_contains("run_key") : nullptr;
-  return key && *key == json::value(run_key);
-}
-
 json::object provenance(int threads) {
   return {{"version", version().version},
           {"commit", version().git_commit},
@@ -170,10 +161,12 @@ int run_train(const Options& options) {
   const std::string what = recipe.name + ", seed " + std::to_string(train.seed);
   std::optional<TrainingRecorder> recorder;
   if (const auto database = options.find("db")) {
-    recorder.emplace(*database, record_of(recipe, train), "lethe train " + what);
+    recorder.emplace(
+        *database, record_of(recipe, train),
+        "lethe train rmt --recipe " + recipe.name + " --seed " + std::to_string(train.seed));
   }
   Console console(recorder ? &*recorder : nullptr);
-  if (is_trained(train.out, training::rmt_run_key(recipe, train))) {
+  if (training::is_trained(recipe, train)) {
     console.message(train.out.string() + " is trained: recipe " + what);
     if (recorder) note_trained(*recorder, train, console);
     return kExitOk;
