@@ -201,13 +201,16 @@ CommandSpec train_spec() {
       "segments and of their length, hard negatives, back-propagation through all segments. The\n"
       "result does not depend on the number of threads. A run that was stopped (Ctrl-C, a kill) "
       "goes\n"
-      "on with the same command, to the same bits. See docs/rmt.md.";
+      "on with the same command, to the same bits. --db keeps the learning curves: views trainings "
+      "and\n"
+      "curves, `lethe report learning`. See docs/rmt.md.";
   spec.arguments = {{"WHAT"}};
   spec.options = {
       {"recipe", "NAME", "of data/rmt/recipes, or a JSON file"},
       {"seed", "N", "of weights, samples and order (default 1)"},
       {"out", "DIR", "folder of the checkpoint"},
       {"backbone", "DIR", "train this pretrained BERT instead of what the recipe names"},
+      {"db", "FILE", "result database that takes the learning curves (default: none)"},
       {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
       {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
       {"threads", "N", "threads (default: all cores)"},
