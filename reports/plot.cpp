@@ -170,8 +170,9 @@ std::string marks_of(const PlotPanel& panel) {
     out += "set arrow " + std::to_string(tag) + " from first " + x + ", graph 0 to first " + x +
            ", graph 1 nohead linewidth 0.8 dashtype 3 linecolor" + colour + " back\n";
     if (!mark.label.empty()) {
-      out += "set label " + std::to_string(tag) + " " + gnuplot_string(mark.label) + " at first " + x +
-             ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour + "\n";
+      out += "set label " + std::to_string(tag) + " " + gnuplot_string(mark.label) + " at first " +
+             x + ", graph 0.02 rotate by 90 left offset 0.7,0 font \",10\" textcolor" + colour +
+             "\n";
     }
     ++tag;
   }
@@ -223,11 +224,8 @@ std::string panel_body(const PlotPanel& panel, std::size_t index, double left, d
   // The label belongs to both parts of a broken axis: it stands at the middle of the whole.
   out += "set label 1 " + gnuplot_string(panel.y_label) + " at screen " + number(left - 0.058) +
          ", screen " + number((top + kBottom) / 2) + " rotate by 90 center textcolor rgb " +
-    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
-    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
-                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
-                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
-                    " notitle");
+         gnuplot_string(kInk) + "\n";
+  out += marks_of(panel) + plot_command(panel, index, y);
   if (panel.log_y) out += "unset logscale y\n";
   return out + "unset label\nunset arrow\nunset title\n";
 }
@@ -250,11 +248,11 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
-    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
-                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
-                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
-                    " notitle");
+      const std::string marks = std::to_string(series.hollow ? style.hollow : style.filled);
+      entries.push_back(
+          {series.label, (panel.bare_lines ? "lines" : "linespoints pointtype " + marks) +
+                             (series.hollow ? " dashtype (9,5) linewidth 1.3" : " linewidth 1.9") +
+                             " linecolor rgb " + gnuplot_string(style.colour)});
     }
   }
   return entries;

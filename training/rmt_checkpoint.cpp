@@ -189,7 +189,7 @@ RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   return start;
 }
 
-std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+json::object rmt_run_inputs(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   const std::filesystem::path source = recipe.model.backbone.empty()
                                            ? options.vocabulary
                                            : std::filesystem::path(recipe.model.backbone);
@@ -198,9 +198,15 @@ std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options)
     if (!recipe.sequence && std::filesystem::exists(source / name))
       files.push_back(json::string(sha256_file(source / name)));
   }
-  json::object inputs{
-      {"kind", "rmt"}, {"recipe", recipe.text}, {"seed", options.seed}, {"files", files}};
+  json::object inputs{{"recipe", recipe.text}, {"files", files}};
   if (auto books = recipe.noise.hashes(); !books.empty()) inputs["books"] = std::move(books);
+  return inputs;
+}
+
+std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  json::object inputs = rmt_run_inputs(recipe, options);
+  inputs["kind"] = "rmt";
+  inputs["seed"] = options.seed;
   return sha256_hex(canonical_json(inputs));
 }
 

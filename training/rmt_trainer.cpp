@@ -88,11 +88,12 @@ class Trainer {
         saved = now;
       }
     }
-    const auto validation = validate("end");
-    write(options_.out, validation);
+    // A run that goes on after its last stage has nothing left but to write.
+    if (validation_.empty()) validation_ = validate(recipe_.stages.back().name);
+    write(options_.out, validation_);
     std::error_code ec;
     std::filesystem::remove(state_path(), ec);
-    return {true, progress_.step, progress_.seconds, validation};
+    return {true, progress_.step, progress_.seconds, validation_};
   }
 
  private:
@@ -213,13 +214,13 @@ class Trainer {
   }
 
   void end_stage(const RmtStage& stage) {
-    const auto validation = validate(stage.name);
+    validation_ = validate(stage.name);
     std::string text = "stage " + stage.name + ": " + std::to_string(progress_.stage_step) +
                        " steps, " + human_duration(progress_.seconds) + " in all, accuracy " +
                        fixed(100 * progress_.average, 1) + " %, validation";
-    for (const double accuracy : validation) text += " " + fixed(100 * accuracy, 1);
+    for (const double accuracy : validation_) text += " " + fixed(100 * accuracy, 1);
     events_.message(text);
-    if (options_.keep_stages) write(options_.out / "stages" / stage.name, validation);
+    if (options_.keep_stages) write(options_.out / "stages" / stage.name, validation_);
     ++progress_.stage;
     progress_.stage_step = 0;
     progress_.average = 0;
@@ -260,6 +261,7 @@ class Trainer {
   std::filesystem::path state_path() const { return options_.out / "train.state"; }
 
   void save_state() {
+    events_.saving(progress_.step);
     StateWriter state;
     const auto put = [&](const char* name, const at::Tensor& tensor) {
       const at::Tensor host = tensor.to(at::kCPU).contiguous();
@@ -279,6 +281,7 @@ class Trainer {
 
   void resume() {
     if (!std::filesystem::exists(state_path())) {
+      events_.resumed(0);
       save_state();  // a folder that cannot be written is found now, not after hours
       return;
     }
@@ -306,6 +309,7 @@ class Trainer {
     const auto values = state->get<double>("values");
     progress_ = {counts.at(0), counts.at(1), counts.at(2),
                  values.at(0), values.at(1), values.at(2)};
+    events_.resumed(progress_.step);
     events_.message("goes on after step " + std::to_string(progress_.step));
   }
 
@@ -319,6 +323,7 @@ class Trainer {
   bool ramped_ = false;
   at::Tensor flat_, mean_, square_;
   Progress progress_;
+  std::vector<double> validation_;  ///< after the last stage that this process ended
 };
 
 }  // namespace

@@ -41,7 +41,11 @@ struct RmtTrainResult {
 RmtTrainResult train_rmt(const RmtRecipe& recipe, const RmtTrainOptions& options,
                          EventSink& events);
 
-/// What identifies a run: SHA-256 over recipe, seed and the vocabulary or backbone.
+/// Everything but the seed that a run depends on: the recipe's text, and hashes of vocabulary or
+/// backbone and of the books that noise is taken from.
+json::object rmt_run_inputs(const RmtRecipe& recipe, const RmtTrainOptions& options);
+
+/// What identifies a run: SHA-256 over rmt_run_inputs() and the seed.
 std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options);
 
 /// Whether `options.out` holds the checkpoint that this run would make, whole: its provenance names

@@ -15,6 +15,7 @@
 #include "harness/base/text.h"
 #include "harness/base/version.h"
 #include "harness/cli/catalogue.h"
+#include "harness/cli/results.h"
 #include "harness/cli/root.h"
 #include "harness/runner/progress.h"
 #include "policies/plugin/plugin.h"
@@ -138,11 +139,7 @@ runner::RunReport execute(const LoadedSuite& loaded, const fs::path& database,
                           const Options& options, const std::string& command) {
   const auto [workers, threads] = worker_share(options);
   constexpr std::int64_t kLongest = 1'000'000'000;  // seconds; a MiB count has the same bound
-  if (database.has_parent_path()) {
-    std::error_code ec;
-    fs::create_directories(database.parent_path(), ec);  // a failure shows when the file is opened
-  }
-  auto store = store::RunStore::open(database, store::OpenMode::kReadWriteCreate);
+  auto store = open_results(database);
   runner::RunOptions run;
   run.worker_command = {engine_program().string(), "worker", "--threads", std::to_string(threads)};
   for (const auto& plugin : policies::loaded_plugins()) {

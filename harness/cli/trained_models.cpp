@@ -19,12 +19,16 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "checkpoints/";
 
 // The trainer hears Ctrl-C itself and saves its state; here it must not end us first.
-void train(const std::string& recipe, std::int64_t seed, const fs::path& out) {
+void train(const std::string& recipe, std::int64_t seed, const fs::path& out,
+           const fs::path& database) {
   prepare_engine_environment();
   runner::Interrupts interrupts(true);
-  const std::vector<std::string> words{"train", "rmt",        "--recipe",
-                                       recipe,  "--seed",     std::to_string(seed),
-                                       "--out", out.string(), "--keep-stages"};
+  const std::vector<std::string> words{"train",        "rmt",
+                                       "--recipe",     recipe,
+                                       "--seed",       std::to_string(seed),
+                                       "--out",        out.string(),
+                                       "--db",         database.string(),
+                                       "--keep-stages"};
   const int code = boost::process::system(engine_program().string(), boost::process::args(words));
   if (interrupts.take() > 0 || code == kExitInterrupted) {
     throw Error(ErrorKind::kInterrupted,
@@ -45,11 +49,11 @@ void name_folders(grid::Suite& suite, const fs::path& out_dir) {
 
 }  // namespace
 
-void train_missing(grid::Suite& suite, const fs::path& out_dir) {
+void train_missing(grid::Suite& suite, const fs::path& out_dir, const fs::path& database) {
   for (const grid::TrainingWanted& wanted : suite.train) {
     for (const std::int64_t seed : wanted.seeds) {
       const std::string name = wanted.recipe + "-" + std::to_string(seed);
-      train(wanted.recipe, seed, out_dir / kPrefix / name);
+      train(wanted.recipe, seed, out_dir / kPrefix / name, database);
     }
   }
   name_folders(suite, out_dir);

@@ -9,8 +9,10 @@
 namespace lethe::cli {
 
 /// Trains what `suite.train` names and is not there yet, into `out_dir`/checkpoints/RECIPE-SEED (a
-/// run that was stopped goes on), and makes the suite's models "checkpoints/…" these folders.
-/// Throws Error(kInterrupted) when the user stops it, Error(kConfig) when the training fails.
-void train_missing(grid::Suite& suite, const std::filesystem::path& out_dir);
+/// run that was stopped goes on) with learning curves in `database`, and makes the suite's models
+/// "checkpoints/…" these folders. Throws Error(kInterrupted) when the user stops it, Error(kConfig)
+/// when the training fails.
+void train_missing(grid::Suite& suite, const std::filesystem::path& out_dir,
+                   const std::filesystem::path& database);
 
 }  // namespace lethe::cli

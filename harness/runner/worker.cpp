@@ -10,11 +10,10 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
-#include "harness/base/host.h"
-#include "harness/base/version.h"
 #include "harness/runner/framing.h"
 #include "harness/runner/job.h"
 #include "harness/runner/wire.h"
+#include "harness/store/provenance.h"
 
 namespace lethe::runner {
 namespace {
@@ -184,14 +183,7 @@ JobOutcome run_job(const Job& job, JobExecutor& executor, Link& link) {
 
 store::ProvenanceRecord facts(const JobExecutor& executor) {
   store::ProvenanceRecord record = executor.provenance();
-  const Version& program = version();
-  record.version = program.version;
-  record.git_commit = program.git_commit;
-  record.git_dirty = program.git_dirty;
-  record.compiler = program.compiler;
-  record.flags = program.flags;
-  record.kernel = kernel_name();
-  record.build_type = program.build_type;
+  store::name_program(record);
   return record;
 }
 

@@ -43,9 +43,11 @@ TEST_CASE("a run trains, tells what it does and leaves a model", "[rmt]") {
     CHECK(std::isfinite(point.value));
     ++metrics[point.metric];
   }
-  CHECK(metrics.at("train_loss") == 1);  // step 20
-  CHECK(metrics.at("validation_accuracy:1") == 3);
-  CHECK(metrics.at("validation_accuracy:3") == 2);
+  CHECK(metrics.at("train_loss") == 1);             // step 20
+  CHECK(metrics.at("validation_accuracy:1") == 2);  // after each stage
+  CHECK(metrics.at("validation_accuracy:3") == 1);
+  CHECK(sink.points.back().stage == "three");
+  CHECK(sink.resumed_after == 0);
   CHECK_FALSE(fs::exists(folder / "out/train.state"));
   const auto model = models::load_recurrent_model(folder / "out", models::DType::kFloat32);
   CHECK(model->recurrent().training.at("seed") == 1);
@@ -123,6 +125,8 @@ TEST_CASE("a run that was stopped goes on to the same model, byte for byte", "[r
     const auto result = train_rmt(recipe, options, sink);
     REQUIRE_FALSE(result.finished);
     CHECK(result.steps == stop);
+    CHECK(sink.resumed_after == done);
+    CHECK(sink.saved == stop);
     CHECK(fs::exists(options.out / "train.state"));
     CHECK_FALSE(fs::exists(options.out / "model.safetensors"));
     if (done > 0) {

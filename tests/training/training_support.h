@@ -32,6 +32,8 @@ class Sink final : public training::EventSink {
 
   explicit Sink(std::int64_t stop_after = std::numeric_limits<std::int64_t>::max())
       : stop_after_(stop_after) {}
+  void resumed(std::int64_t step) override { resumed_after = step; }
+  void saving(std::int64_t step) override { saved = step; }
   void point(std::int64_t step, const std::string& stage, const std::string& metric,
              double value) override {
     points.push_back({step, stage, metric, value});
@@ -46,6 +48,7 @@ class Sink final : public training::EventSink {
   std::vector<Point> points;
   std::vector<std::string> messages;
   std::int64_t most = 0;
+  std::int64_t resumed_after = -1, saved = -1;  ///< -1: not told
 
  private:
   std::int64_t stop_after_, done_ = 0;

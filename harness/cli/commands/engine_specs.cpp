@@ -174,7 +174,7 @@ CommandSpec attention_spec() {
       "Runs one sample of a memory task through a model with recurrent memory and draws the\n"
       "attention of [CLS] and of the memory tokens in three segments: the one with the fact (the\n"
       "memory writes), one after it without (it keeps), and the last (the question reads). Columns\n"
-      "are the memory, the words of the fact or question, and the sum of all other text; mean over\n"
+      "are the memory, the words of the fact or question, the rest of the text and the special tokens; mean over\n"
       "heads unless --head names one (Figure 4 of arXiv 2304.11062). Writes write, keep and read as\n"
       "SVG and PNG, and attention.json with the numbers.";
   spec.options = {{"model", "MODEL", "registered name or folder (default rmt-detect-1)"},
@@ -202,13 +202,16 @@ CommandSpec train_spec() {
       "decoder, for the tasks of the first paper (arXiv 2207.06881): recipe copy. The\n"
       "result does not depend on the number of threads. A run that was stopped (Ctrl-C, a kill) "
       "goes\n"
-      "on with the same command, to the same bits. See docs/rmt.md.";
+      "on with the same command, to the same bits. --db keeps the learning curves: views trainings "
+      "and\n"
+      "curves, `lethe report learning`. See docs/rmt.md.";
   spec.arguments = {{"WHAT"}};
   spec.options = {
       {"recipe", "NAME", "of data/rmt/recipes, or a JSON file"},
       {"seed", "N", "of weights, samples and order (default 1)"},
       {"out", "DIR", "folder of the checkpoint"},
       {"backbone", "DIR", "train this pretrained BERT instead of what the recipe names"},
+      {"db", "FILE", "result database that takes the learning curves (default: none)"},
       {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
       {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
       {"threads", "N", "threads (default: all cores)"},

@@ -46,7 +46,7 @@ int reproduce_one(const std::string& name, const Options& options) {
   const auto& report = reports::find_report(suite.report);
   const fs::path out_dir = options.text("out", "report/" + suite.name);
   const fs::path database = options.text("db", (out_dir / "results.db").string());
-  train_missing(suite, out_dir);
+  train_missing(suite, out_dir, database);
   const auto loaded = load_suite(suite, device_kind(options));
   const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
   const bool as_json = options.has("json");

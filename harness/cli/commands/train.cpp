@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "harness/base/clock.h"
 #include "harness/base/error.h"
@@ -13,7 +14,9 @@
 #include "harness/base/version.h"
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/root.h"
+#include "harness/cli/training_recorder.h"
 #include "harness/runner/interrupts.h"
+#include "harness/store/provenance.h"
 #include "models/engine/evaluate.h"
 #include "training/rmt_trainer.h"
 
@@ -37,22 +40,31 @@ fs::path recipe_path(const std::string& given) {
   throw unknown_name(ErrorKind::kConfig, "recipe (or file)", given, known);
 }
 
-/// Lines on standard error, and Ctrl-C.
+/// Lines on standard error, Ctrl-C, and the result database where there is one.
 class Console final : public training::EventSink {
  public:
-  Console() : interrupts_(true), terminal_(isatty(STDERR_FILENO) == 1) {}
+  explicit Console(TrainingRecorder* recorder)
+      : recorder_(recorder), interrupts_(true), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-  void point(std::int64_t, const std::string& stage, const std::string& metric,
+  void resumed(std::int64_t step) override {
+    if (recorder_) recorder_->resumed(step);
+  }
+  void point(std::int64_t step, const std::string& stage, const std::string& metric,
              double value) override {
     if (metric == "train_accuracy") accuracy_ = value;
     stage_ = stage;
+    if (recorder_) recorder_->point({step, stage, metric, value});
   }
   bool stop_requested() override {
     stopped_ = stopped_ || interrupts_.take() > 0;
     return stopped_;
   }
+  void saving(std::int64_t) override {
+    if (recorder_) recorder_->flush();
+  }
   void message(const std::string& text) override { line(text, true); }
   void progress(std::int64_t done, std::int64_t most) override {
+    if (recorder_) recorder_->flush_if_due();
     const double now = system_clock().steady_seconds();
     if (first_step_ < 0) {
       first_step_ = done - 1;
@@ -77,12 +89,17 @@ class Console final : public training::EventSink {
     open_ = !ends;
   }
 
+  TrainingRecorder* recorder_;
   runner::Interrupts interrupts_;
   bool terminal_, stopped_ = false, open_ = false;
   std::string stage_;
   double accuracy_ = 0, began_ = 0, painted_ = 0;
   std::int64_t first_step_ = -1;
 };
+
+fs::path weights_of(const fs::path& out) {
+  return out / "model.safetensors";
+}
 
 json::object provenance(int threads) {
   return {{"version", version().version},
@@ -91,6 +108,37 @@ json::object provenance(int threads) {
           {"cpu", cpu_name()},
           {"threads", threads},
           {"trained_at", utc_text(system_clock().unix_ms())}};
+}
+
+store::TrainingRecord record_of(const training::RmtRecipe& recipe,
+                                const training::RmtTrainOptions& train) {
+  return {.kind = "rmt",
+          .name = "rmt-" + recipe.name,
+          .recipe = training::rmt_run_inputs(recipe, train),
+          .seed = static_cast<std::int64_t>(train.seed)};
+}
+
+store::ProvenanceRecord provenance_record(const training::RmtTrainOptions& train) {
+  store::ProvenanceRecord record;
+  store::name_program(record);
+  record.torch_version = models::torch_version();
+  record.cpu = cpu_name();
+  record.device = train.device;
+  record.threads = train.threads;
+  return record;
+}
+
+/// What the database lacks when the checkpoint is there already: the end of a run that was killed
+/// after it had written its result.
+void note_trained(TrainingRecorder& recorder, const training::RmtTrainOptions& train,
+                  Console& console) {
+  const auto stored = recorder.find();
+  if (!stored) {
+    console.message("its learning curves are not in the database: it was trained without --db");
+  } else if (stored->status != store::TrainingStatus::kDone) {
+    recorder.begin(provenance_record(train));
+    recorder.done(weights_of(train.out));
+  }
 }
 
 }  // namespace
@@ -110,21 +158,36 @@ int run_train(const Options& options) {
   train.provenance = provenance(train.threads);
   // Threads share the shards of a batch; a product of one shard has one.
   models::set_compute_threads(1);
-  Console console;
+  const std::string what = recipe.name + ", seed " + std::to_string(train.seed);
+  std::optional<TrainingRecorder> recorder;
+  if (const auto database = options.find("db")) {
+    recorder.emplace(
+        *database, record_of(recipe, train),
+        "lethe train rmt --recipe " + recipe.name + " --seed " + std::to_string(train.seed));
+  }
+  Console console(recorder ? &*recorder : nullptr);
   if (training::is_trained(recipe, train)) {
-    console.message(train.out.string() + " is trained: recipe " + recipe.name + ", seed " +
-                    std::to_string(train.seed));
+    console.message(train.out.string() + " is trained: recipe " + what);
+    if (recorder) note_trained(*recorder, train, console);
     return kExitOk;
   }
-  const auto result = training::train_rmt(recipe, train, console);
+  if (recorder) recorder->begin(provenance_record(train));
+  training::RmtTrainResult result;
+  try {
+    result = training::train_rmt(recipe, train, console);
+  } catch (const std::exception& error) {
+    if (recorder) recorder->failed(error.what());
+    throw;
+  }
   if (!result.finished) {
+    if (recorder) recorder->interrupted(result.steps);
     console.message("stopped after step " + std::to_string(result.steps) +
                     "; the same command goes on from there");
     return kExitInterrupted;
   }
-  console.message("trained " + recipe.name + ", seed " + std::to_string(train.seed) + ": " +
-                  std::to_string(result.steps) + " steps in " + human_duration(result.seconds) +
-                  " -> " + train.out.string());
+  if (recorder) recorder->done(weights_of(train.out));
+  console.message("trained " + what + ": " + std::to_string(result.steps) + " steps in " +
+                  human_duration(result.seconds) + " -> " + train.out.string());
   return kExitOk;
 }
 
