@@ -6,13 +6,14 @@
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
 #include "harness/base/text.h"
+#include "models/checkpoint/hf_config.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace lethe::training {
 namespace {
 
 // config.json of the encoder in the terms of Hugging Face's BERT, with the members that are ours.
-json::object config_json(const models::ModelConfig& config, const models::RecurrentConfig& rmt) {
+json::object encoder_json(const models::ModelConfig& config) {
   return {{"model_type", "bert"},
           {"architectures", json::array{"BertForSequenceClassification"}},
           {"vocab_size", config.vocab_size},
@@ -25,34 +26,24 @@ json::object config_json(const models::ModelConfig& config, const models::Recurr
           {"hidden_act", models::to_string(config.activation)},
           {"layer_norm_eps", config.norm_eps},
           {"lethe_relative_clip", config.relative_clip},
-          {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore},
-          {"lethe_rmt", to_json(rmt)}};
+          {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore}};
 }
 
 models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_size) {
-  // Read back from what is written, so that a run and its checkpoint cannot differ.
   models::ModelConfig config;
-  config.architecture = "bert";
   config.vocab_size = vocab_size;
   config.hidden_size = model.hidden;
   config.intermediate_size = model.intermediate;
   config.n_layers = model.layers;
-  config.n_heads = config.n_kv_heads = model.heads;
-  config.head_dim = model.hidden / model.heads;
+  config.n_heads = model.heads;
   config.trained_length = model.positions;
-  config.norm = models::NormKind::kLayer;
   config.norm_place = model.norm_before ? models::NormPlace::kBefore : models::NormPlace::kAfter;
   config.norm_eps = 1e-12;
-  config.final_norm = model.norm_before;
-  config.embedding_norm = true;
-  config.positions = models::PositionKind::kLearned;
   config.relative_clip = model.relative_clip;
-  config.causal = false;
-  config.attention_bias = config.attention_out_bias = config.mlp_bias = true;
   config.activation = models::Activation::kGelu;
-  config.gated_mlp = false;
   config.token_types = 1;
-  return config;
+  // Read back from what is written, so that a run and its checkpoint cannot differ.
+  return models::parse_hf_config(json::serialize(encoder_json(config)), "recipe: model");
 }
 
 // Ids beyond the table of embeddings would be found in the middle of a run.
@@ -166,8 +157,9 @@ void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& 
   write_file_atomically(folder / "model.safetensors", model);
   write_file_atomically(folder / "tokenizer.json",
                         read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
-  write_file_atomically(folder / "config.json",
-                        json::serialize(config_json(start.layout->config(), rmt)) + "\n");
+  json::object config = encoder_json(start.layout->config());
+  config["lethe_rmt"] = to_json(rmt);
+  write_file_atomically(folder / "config.json", json::serialize(config) + "\n");
   write_file_atomically(folder / "provenance.json", json::serialize(provenance) + "\n");
 }
 
