@@ -111,7 +111,7 @@ TEST_CASE("a run whose folder cannot be written ends before its first step", "[r
     training::train_rmt(small_recipe(), options_for(folder / "file/out"), sink);
   };
   CHECK_THAT(error_of(ErrorKind::kStore, train), Contains("cannot write"));
-  CHECK(sink.most == 0);
+  CHECK(sink.most_steps == 0);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ json::value whole() {
 }
 
 RmtRecipe parsed(const json::value& value) {
-  return parse_rmt_recipe(value, "r.json");
+  return parse_rmt_recipe(value, "r.json", test::source_dir());
 }
 
 // Sets (or, with null, removes) what the JSON pointer names.
@@ -71,7 +71,7 @@ TEST_CASE("every shipped recipe can be read") {
   for (const auto& entry :
        std::filesystem::directory_iterator(test::source_dir() / "data/rmt/recipes")) {
     CAPTURE(entry.path().string());
-    const RmtRecipe recipe = read_rmt_recipe(entry.path());
+    const RmtRecipe recipe = read_rmt_recipe(entry.path(), test::source_dir());
     CHECK(recipe.name == entry.path().stem().string());
     CHECK_FALSE(recipe.title.empty());
     CHECK(recipe.most_steps() > 0);
@@ -84,6 +84,8 @@ TEST_CASE("a wrong member of a recipe is named, with file, place and value", "[f
   CHECK_THAT(error_with("/task", "detct"),
              Contains("memory task 'detct'") && Contains("did you mean 'detect'"));
   CHECK_THAT(error_with("/place", "starts"), Contains("did you mean 'start'"));
+  CHECK_THAT(error_with("/noise", "word"), Contains("noise") && Contains("did you mean 'words'"));
+  CHECK_THAT(error_with("/document_tokens", 0), Contains("document_tokens"));
   CHECK_THAT(error_with("/name", nullptr), Contains("r.json") && Contains("name"));
   CHECK_THAT(error_with("/warm_up", 3),
              Contains("r.json") && Contains("warm_up") && Contains("did you mean 'warmup'"));

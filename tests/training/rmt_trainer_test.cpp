@@ -34,7 +34,7 @@ TEST_CASE("a run trains, tells what it does and leaves a model", "[rmt]") {
   CHECK(result.finished);
   CHECK(result.steps == 24);
   CHECK(result.validation.size() == 3);
-  CHECK(sink.most == 24);
+  CHECK(sink.most_steps == 24);
   REQUIRE(sink.messages.size() == 2);
   CHECK_THAT(sink.messages[0], Contains("stage one: 12 steps"));
   CHECK_THAT(sink.messages[1], Contains("stage three: 12 steps"));
@@ -197,7 +197,7 @@ TEST_CASE("a recipe that cannot be carried out is refused before the first step"
     Sink sink;
     const auto message =
         error_of(kind, [&] { train_rmt(parsed_recipe(text), options_for(folder / "out"), sink); });
-    CHECK(sink.most == 0);
+    CHECK(sink.most_steps == 0);
     return message;
   };
   auto longer = small_recipe_json();
@@ -208,6 +208,10 @@ TEST_CASE("a recipe that cannot be carried out is refused before the first step"
   auto model = small_recipe_json();
   model["model"].as_object()["segment"] = 30;
   CHECK_THAT(error(ErrorKind::kConfig, model), Contains("need 35 positions"));
+  auto wide = small_recipe_json();
+  wide["model"].as_object()["relative_clip"] = 40;
+  CHECK_THAT(error(ErrorKind::kModel, wide),
+             Contains("recipe: model") && Contains("lethe_relative_clip") && Contains("found 40"));
   auto shorter = small_recipe_json();
   shorter["stages"].at(0).at("batches").at(0).as_object()["segment"] = 10;
   CHECK_THAT(error(ErrorKind::kConfig, shorter), Contains("segment: expected at least 11 tokens"));

@@ -40,12 +40,12 @@ class Sink final : public training::EventSink {
   void message(const std::string& text) override { messages.push_back(text); }
   void progress(std::int64_t done, std::int64_t most) override {
     done_ = done;
-    this->most = most;
+    most_steps = most;
   }
 
   std::vector<Point> points;
   std::vector<std::string> messages;
-  std::int64_t most = 0;
+  std::int64_t most_steps = 0;
 
  private:
   std::int64_t stop_after_, done_ = 0;
