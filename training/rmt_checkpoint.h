@@ -28,7 +28,8 @@ struct RmtStart {
   const models::FlatLayout& flat_layout() const;
 };
 
-/// Throws Error(kConfig) for a model that cannot be, Error(kModel) for a backbone of another kind.
+/// Throws Error(kConfig) for segments that the encoder has no positions for, Error(kModel) for an
+/// encoder that cannot be, a backbone of another kind, and a tokenizer that does not go with it.
 RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options);
 
 /// How far the run has come.

@@ -97,7 +97,6 @@ TEST_CASE("the reasoning task has the distribution of the authors' table", "[sta
   const auto generate = test::generator({FactTask::kReasoning, FactPlace::kSegment, 24, {}});
   std::int64_t converse = 0, first = 0, object = 0, same = 0;
   std::vector<std::int64_t> answers(6);
-  std::map<std::string, std::int64_t> directions;
   for (std::uint64_t seed = 0; seed < kSamples; ++seed) {
     const auto sample = generate.sample(seed, 4);
     const Solved solved = solve(sample);

@@ -44,12 +44,25 @@ TEST_CASE("facts are whole, at their place, and the question ends the sample", "
           const auto sample = generate.sample(seed, 1 + static_cast<std::int64_t>(seed % 4));
           CAPTURE(to_string(task), to_string(rule), tokens, seed);
           const auto text = told(sample, task);
+          auto spans = sample.spans();
+          REQUIRE(spans.size() == text.facts.size() + 1);
+          const auto asked = std::ssize(text.question);
+          REQUIRE(spans.back().segment == sample.segments() - 1);
+          REQUIRE(spans.back().offset == tokens - asked);
+          REQUIRE(spans.back().tokens == asked);
+          spans.pop_back();
+          std::ranges::sort(spans, [](const auto& a, const auto& b) {
+            return std::pair(a.segment, a.offset) < std::pair(b.segment, b.offset);
+          });
           auto segments = sample.fact_segments();
           std::ranges::sort(segments);
           std::int64_t end = 0;  // of the fact before, in one segment
           for (std::size_t i = 0; i < text.facts.size(); ++i) {
             const auto& fact = text.facts[i];
             REQUIRE(fact.segment == segments[i]);
+            REQUIRE(spans[i].segment == fact.segment);
+            REQUIRE(spans[i].offset == fact.offset);
+            REQUIRE(spans[i].tokens == std::ssize(fact.words));
             if (place == FactPlace::kStart) REQUIRE(fact.segment == 0);
             const bool follows = i > 0 && text.facts[i - 1].segment == fact.segment;
             if (place != FactPlace::kUniform) REQUIRE(fact.offset == (follows ? end : 0));
@@ -196,8 +209,8 @@ TEST_CASE("whatever words cost, the shortest segment that is taken holds the sto
 }
 
 TEST_CASE("tokenizers without the words of the tasks are refused", "[fault]") {
-  // A WordPiece vocabulary of another kind; the noise is never reached.
-  const auto foreign = models::open_tokenizer(test::golden("tokenizer/json/bert"));
+  const test::TempDir folder;
+  const auto foreign = test::tokenizer_without_kitchen(folder.path());
   const auto pool = std::make_shared<const std::vector<std::int64_t>>(10, 1);
   try {
     FactGenerator({FactTask::kDetect, FactPlace::kUniform, 99, {}}, *foreign,
@@ -205,7 +218,8 @@ TEST_CASE("tokenizers without the words of the tasks are refused", "[fault]") {
     FAIL("expected an Error");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::kModel);
-    CHECK_THAT(error.what(), Contains("vocabulary mismatch") && Contains("trained for this task"));
+    CHECK_THAT(error.what(), Contains("vocabulary mismatch") && Contains("'kitchen'") &&
+                                 Contains("trained for this task"));
   }
 }
 

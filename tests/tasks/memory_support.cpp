@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "harness/base/error.h"
+#include "harness/base/text.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -49,6 +51,15 @@ Words sentence_before(const Words& words, std::size_t end, const std::vector<Wor
 const models::Tokenizer& fact_tokenizer() {
   static const auto tokenizer = models::open_tokenizer(source_dir() / "data/rmt");
   return *tokenizer;
+}
+
+std::unique_ptr<models::Tokenizer> tokenizer_without_kitchen(const std::filesystem::path& folder) {
+  std::string text = read_file(source_dir() / "data/rmt/tokenizer.json", ErrorKind::kData);
+  const auto at = text.find("\"kitchen\"");
+  REQUIRE(at != std::string::npos);
+  text[at + 1] = 'x';
+  write_file_atomically(folder / "tokenizer.json", text);
+  return models::open_tokenizer(folder);
 }
 
 std::shared_ptr<const tasks::Noise> shipped_noise(tasks::FactTask task, double confusers) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@ namespace lethe::test {
 
 /// The tokenizer of data/rmt, one id a word.
 const models::Tokenizer& fact_tokenizer();
+
+/// The same without the word "kitchen", in `folder`.
+std::unique_ptr<models::Tokenizer> tokenizer_without_kitchen(const std::filesystem::path& folder);
 
 /// The shipped noise with this share of hard negatives.
 std::shared_ptr<const tasks::Noise> shipped_noise(tasks::FactTask task, double confusers);

@@ -133,9 +133,9 @@ TEST_CASE("noise that cannot be is refused", "[fault]") {
   const auto error = [](ErrorKind kind, const auto& make) {
     try {
       make();
-    } catch (const Error& error) {
-      CHECK(error.kind() == kind);
-      return std::string(error.what());
+    } catch (const Error& found) {
+      CHECK(found.kind() == kind);
+      return std::string(found.what());
     }
     FAIL("expected an Error");
     return std::string();

@@ -110,16 +110,11 @@ TEST_CASE("a backbone that cannot be trained on is refused before the first step
   write_backbone(folder / "backbone", narrow);
   CHECK_THAT(error(ErrorKind::kConfig), Contains("need 21 positions") && Contains("has 18"));
   // A tokenizer without the words, and a decoder.
-  write_backbone(folder / "backbone", [] {
-    RmtShape shape;
-    shape.recurrent = false;
-    shape.vocabulary = 32000;
-    shape.hidden = 6;
-    return shape;
-  }());
-  write_bytes(folder / "backbone/tokenizer.json",
-              bytes_of(golden("tokenizer/json/bert/tokenizer.json")));
-  CHECK_THAT(error(ErrorKind::kModel), Contains("expected the vocabulary of data/rmt"));
+  write_backbone(folder / "backbone", backbone_shape());
+  std::string vocabulary = bytes_of(folder / "backbone/tokenizer.json");
+  replace_once(vocabulary, "\"kitchen\"", "\"kitchan\"");
+  write_bytes(folder / "backbone/tokenizer.json", vocabulary);
+  CHECK_THAT(error(ErrorKind::kModel), Contains("vocabulary mismatch") && Contains("'kitchen'"));
   for (const char* name : {"config.json", "model.safetensors"}) {
     write_bytes(folder / "backbone" / name, bytes_of(golden("tiny/gpt2") / name));
   }

@@ -84,6 +84,8 @@ TEST_CASE("a wrong member of a recipe is named, with file, place and value", "[f
   CHECK_THAT(error_with("/task", "detct"),
              Contains("memory task 'detct'") && Contains("did you mean 'detect'"));
   CHECK_THAT(error_with("/place", "starts"), Contains("did you mean 'start'"));
+  CHECK_THAT(error_with("/noise", "word"), Contains("noise") && Contains("did you mean 'words'"));
+  CHECK_THAT(error_with("/document_tokens", 0), Contains("document_tokens"));
   CHECK_THAT(error_with("/name", nullptr), Contains("r.json") && Contains("name"));
   CHECK_THAT(error_with("/warm_up", 3),
              Contains("r.json") && Contains("warm_up") && Contains("did you mean 'warmup'"));
