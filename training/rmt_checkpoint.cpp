@@ -6,13 +6,15 @@
 #include "harness/base/error.h"
 #include "harness/base/hash.h"
 #include "harness/base/text.h"
+#include "models/checkpoint/hf_config.h"
 #include "models/tokenizer/tokenizer.h"
+#include "tasks/memory/sequence_tasks.h"
 
 namespace lethe::training {
 namespace {
 
 // config.json of the encoder in the terms of Hugging Face's BERT, with the members that are ours.
-json::object config_json(const models::ModelConfig& config, const models::RecurrentConfig& rmt) {
+json::object encoder_json(const models::ModelConfig& config) {
   return {{"model_type", "bert"},
           {"architectures", json::array{"BertForSequenceClassification"}},
           {"vocab_size", config.vocab_size},
@@ -25,34 +27,106 @@ json::object config_json(const models::ModelConfig& config, const models::Recurr
           {"hidden_act", models::to_string(config.activation)},
           {"layer_norm_eps", config.norm_eps},
           {"lethe_relative_clip", config.relative_clip},
-          {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore},
-          {"lethe_rmt", to_json(rmt)}};
+          {"lethe_norm_before", config.norm_place == models::NormPlace::kBefore}};
 }
 
-models::ModelConfig new_config(const RmtModelRecipe& model, std::int64_t vocab_size) {
-  // Read back from what is written, so that a run and its checkpoint cannot differ.
+// As it will be read from the checkpoint, so that a run and what it leaves cannot differ.
+models::ModelConfig read_back(const RmtRecipe& recipe, const json::object& config) {
+  return models::parse_hf_config(json::serialize(config), "recipe " + recipe.name + ": model");
+}
+
+models::ModelConfig new_encoder(const RmtRecipe& recipe, std::int64_t vocab_size) {
+  const RmtModelRecipe& model = recipe.model;
   models::ModelConfig config;
-  config.architecture = "bert";
   config.vocab_size = vocab_size;
   config.hidden_size = model.hidden;
   config.intermediate_size = model.intermediate;
   config.n_layers = model.layers;
-  config.n_heads = config.n_kv_heads = model.heads;
-  config.head_dim = model.hidden / model.heads;
+  config.n_heads = model.heads;
   config.trained_length = model.positions;
-  config.norm = models::NormKind::kLayer;
   config.norm_place = model.norm_before ? models::NormPlace::kBefore : models::NormPlace::kAfter;
   config.norm_eps = 1e-12;
-  config.final_norm = model.norm_before;
-  config.embedding_norm = true;
-  config.positions = models::PositionKind::kLearned;
   config.relative_clip = model.relative_clip;
-  config.causal = false;
-  config.attention_bias = config.attention_out_bias = config.mlp_bias = true;
   config.activation = models::Activation::kGelu;
-  config.gated_mlp = false;
   config.token_types = 1;
-  return config;
+  return read_back(recipe, encoder_json(config));
+}
+
+// config.json of a decoder in the terms of its family.
+json::object decoder_json(const RmtModelRecipe& model, std::int64_t vocab_size) {
+  if (model.architecture == "llama") {
+    return {{"model_type", "llama"},
+            {"architectures", json::array{"LlamaForCausalLM"}},
+            {"vocab_size", vocab_size},
+            {"hidden_size", model.hidden},
+            {"num_hidden_layers", model.layers},
+            {"num_attention_heads", model.heads},
+            {"num_key_value_heads", model.kv_heads},
+            {"intermediate_size", model.intermediate},
+            {"max_position_embeddings", model.positions},
+            {"hidden_act", "silu"},
+            {"rms_norm_eps", 1e-5},
+            {"rope_theta", 10000.0},
+            {"tie_word_embeddings", false}};
+  }
+  return {{"model_type", "gpt2"},
+          {"architectures", json::array{"GPT2LMHeadModel"}},
+          {"vocab_size", vocab_size},
+          {"n_embd", model.hidden},
+          {"n_layer", model.layers},
+          {"n_head", model.heads},
+          {"n_inner", model.intermediate},
+          {"n_positions", model.positions},
+          {"activation_function", "gelu_new"},
+          {"layer_norm_epsilon", 1e-5},
+          {"tie_word_embeddings", false}};
+}
+
+json::array json_of(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
+
+std::unique_ptr<models::RecurrentDecoderLayout> decoder_layout(const RmtRecipe& recipe) {
+  const tasks::SequenceGenerator generator(*recipe.sequence);
+  const auto vocab_size = std::ssize(generator.vocabulary());
+  models::RecurrentConfig rmt;
+  rmt.form = models::RecurrentForm::kDecoder;
+  rmt.mask = recipe.model.mask;
+  rmt.memory_tokens = recipe.model.memory;
+  for (const RmtStage& stage : recipe.stages) {
+    for (const RmtBatch& batch : stage.batches) {
+      rmt.segment_tokens = std::max(rmt.segment_tokens, generator.segment_tokens(batch.segments));
+    }
+  }
+  return std::make_unique<models::RecurrentDecoderLayout>(
+      read_back(recipe, decoder_json(recipe.model, vocab_size)), std::move(rmt));
+}
+
+// What `lethe_rmt` tells of the training.
+json::object training_json(const RmtRecipe& recipe, const RmtTrainOptions& options,
+                           const RmtReached& reached) {
+  std::int64_t segments = 0;
+  double confusers = 0;
+  for (std::int64_t s = 0;
+       s < std::min<std::int64_t>(reached.stages + 1, std::ssize(recipe.stages)); ++s) {
+    for (const RmtBatch& batch : recipe.stages[static_cast<std::size_t>(s)].batches) {
+      segments = std::max(segments, batch.segments);
+      confusers = std::max(confusers, batch.confusers);
+    }
+  }
+  json::object training{{"task", recipe.task_name()}};
+  if (recipe.sequence) {
+    training["size"] = recipe.sequence->size;
+    training["vocabulary"] = json_of(tasks::SequenceGenerator(*recipe.sequence).vocabulary());
+  } else {
+    training["place"] = tasks::to_string(recipe.place);
+  }
+  training["recipe"] = recipe.name;
+  training["seed"] = options.seed;
+  training["trained_segments"] = segments;
+  if (!recipe.sequence) training["trained_confusers"] = confusers;
+  training["steps"] = reached.steps;
+  return training;
 }
 
 // Ids beyond the table of embeddings would be found in the middle of a run.
@@ -67,15 +141,30 @@ void require_vocabulary(const models::ModelConfig& config, const models::Tokeniz
 
 }  // namespace
 
+const models::FlatLayout& RmtStart::flat_layout() const {
+  if (decoder) return *decoder;
+  return *layout;
+}
+
 RmtStart rmt_start(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   RmtStart start;
+  if (recipe.sequence) {
+    if (!recipe.model.backbone.empty()) {
+      throw Error(ErrorKind::kConfig,
+                  "recipe " + recipe.name + ": task '" + recipe.task_name() +
+                      "' has a vocabulary of its own: expected no backbone, found " +
+                      recipe.model.backbone);
+    }
+    start.decoder = decoder_layout(recipe);
+    return start;
+  }
   const RmtModelRecipe& model = recipe.model;
   start.tokenizer =
       model.backbone.empty() ? options.vocabulary : std::filesystem::path(model.backbone);
   const auto tokenizer = models::open_tokenizer(start.tokenizer);
   models::ModelConfig config;
   if (model.backbone.empty()) {
-    config = new_config(model, tokenizer->vocab_size());
+    config = new_encoder(recipe, tokenizer->vocab_size());
   } else {
     start.backbone = models::open_checkpoint(model.backbone);
     config = start.backbone->config();
@@ -106,7 +195,7 @@ json::object rmt_run_inputs(const RmtRecipe& recipe, const RmtTrainOptions& opti
                                            : std::filesystem::path(recipe.model.backbone);
   json::array files;
   for (const char* name : {"tokenizer.json", "model.safetensors"}) {
-    if (std::filesystem::exists(source / name))
+    if (!recipe.sequence && std::filesystem::exists(source / name))
       files.push_back(json::string(sha256_file(source / name)));
   }
   json::object inputs{{"recipe", recipe.text}, {"files", files}};
@@ -141,39 +230,29 @@ void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& 
                           const at::Tensor& flat, const RmtReached& reached) {
   std::error_code ec;
   std::filesystem::create_directories(folder, ec);
-  std::int64_t segments = 0;
-  double confusers = 0;
-  for (std::int64_t s = 0;
-       s < std::min<std::int64_t>(reached.stages + 1, std::ssize(recipe.stages)); ++s) {
-    for (const RmtBatch& batch : recipe.stages[static_cast<std::size_t>(s)].batches) {
-      segments = std::max(segments, batch.segments);
-      confusers = std::max(confusers, batch.confusers);
-    }
-  }
-  models::RecurrentConfig rmt = start.layout->recurrent();
-  rmt.training = {{"task", tasks::to_string(recipe.task)},
-                  {"place", tasks::to_string(recipe.place)},
-                  {"recipe", recipe.name},
-                  {"seed", options.seed},
-                  {"trained_segments", segments},
-                  {"trained_confusers", confusers},
-                  {"steps", reached.steps}};
+  const models::FlatLayout& layout = start.flat_layout();
+  models::RecurrentConfig rmt = layout.recurrent();
+  rmt.training = training_json(recipe, options, reached);
+  json::object config = start.decoder ? decoder_json(recipe.model, layout.config().vocab_size)
+                                      : encoder_json(layout.config());
+  config["lethe_rmt"] = to_json(rmt);
   json::object provenance = options.provenance;
   provenance["recipe"] = recipe.text;
   provenance["seed"] = options.seed;
   provenance["run_key"] = reached.key;
   provenance["steps"] = reached.steps;
   provenance["seconds"] = reached.seconds;
-  provenance["parameters"] = start.layout->size();
-  const std::string model = start.layout->safetensors(flat);
+  provenance["parameters"] = layout.size();
+  const std::string model = layout.safetensors(flat);
   provenance["model_sha256"] = sha256_hex(model);
   provenance["validation_accuracy"] =
       json::array(reached.validation.begin(), reached.validation.end());
   write_file_atomically(folder / "model.safetensors", model);
-  write_file_atomically(folder / "tokenizer.json",
-                        read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
-  write_file_atomically(folder / "config.json",
-                        json::serialize(config_json(start.layout->config(), rmt)) + "\n");
+  if (!start.tokenizer.empty()) {
+    write_file_atomically(folder / "tokenizer.json",
+                          read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
+  }
+  write_file_atomically(folder / "config.json", json::serialize(config) + "\n");
   write_file_atomically(folder / "provenance.json", json::serialize(provenance) + "\n");
 }
 

@@ -11,15 +11,21 @@
 #include <ATen/core/Tensor.h>
 
 #include "models/checkpoint/checkpoint.h"
+#include "models/rmt/recurrent_decoder.h"
 #include "models/rmt/recurrent_weights.h"
 #include "training/rmt_trainer.h"
 
 namespace lethe::training {
 
 struct RmtStart {
-  std::filesystem::path tokenizer;               ///< folder that has it
+  /// Folder that has it; empty for a sequence task, which brings its own vocabulary.
+  std::filesystem::path tokenizer;
   std::unique_ptr<models::Checkpoint> backbone;  ///< null: from nothing
-  std::unique_ptr<models::RecurrentLayout> layout;
+  // One of the two, as the task asks for.
+  std::unique_ptr<models::RecurrentLayout> layout;          ///< of an encoder
+  std::unique_ptr<models::RecurrentDecoderLayout> decoder;  ///< of a decoder
+
+  const models::FlatLayout& flat_layout() const;
 };
 
 /// Throws Error(kConfig) for a model that cannot be, Error(kModel) for a backbone of another kind.
@@ -34,8 +40,8 @@ struct RmtReached {
   std::vector<double> validation;
 };
 
-/// Writes config.json, model.safetensors, tokenizer.json and provenance.json, each whole or not at
-/// all: an interrupted write leaves the older file. Throws Error(kStore).
+/// Writes config.json, model.safetensors, provenance.json and, where there is one, tokenizer.json,
+/// each whole or not at all: an interrupted write leaves the older file. Throws Error(kStore).
 void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& recipe,
                           const RmtTrainOptions& options, const RmtStart& start,
                           const at::Tensor& flat, const RmtReached& reached);

@@ -4,15 +4,19 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/base/json.h"
+#include "models/rmt/recurrent_config.h"
 #include "tasks/memory/fact_task.h"
+#include "tasks/memory/sequence_tasks.h"
 
 namespace lethe::training {
 
-/// The encoder that is trained from nothing, or the folder of a pretrained one.
+/// The encoder that is trained from nothing, or the folder of a pretrained one; for a sequence task
+/// the decoder that is trained from nothing.
 struct RmtModelRecipe {
   std::string backbone;  ///< folder of a BERT checkpoint; "": from nothing
   std::int64_t layers = 2, hidden = 64, heads = 4, intermediate = 128;
@@ -21,6 +25,10 @@ struct RmtModelRecipe {
   bool norm_before = false;
   std::int64_t memory = 10;    ///< memory tokens, m
   std::int64_t segment = 499;  ///< text tokens of the finished model's segments
+  // Of a decoder; its segments follow from the task.
+  std::string architecture = "gpt2";  ///< or "llama"
+  std::int64_t kv_heads = 4;          ///< of "llama"
+  models::RecurrentMask mask = models::RecurrentMask::kCausal;
 };
 
 /// One kind of batch of a stage.
@@ -28,8 +36,9 @@ struct RmtBatch {
   double share = 1;           ///< of the stage's batches, against the others' shares
   std::int64_t segment = 50;  ///< text tokens of a segment
   std::int64_t batch = 64;    ///< samples
-  std::int64_t segments = 1;  ///< most segments: taken by half of the batches, the others 1 … most
-  double confusers = 0;       ///< hard negatives, share of tokens
+  /// Most segments: taken by half of the batches, the others 1 … most. Of a sequence task: of all.
+  std::int64_t segments = 1;
+  double confusers = 0;  ///< hard negatives, share of tokens
 };
 
 struct RmtStage {
@@ -48,6 +57,8 @@ struct RmtStage {
 
 struct RmtRecipe {
   std::string name, title;
+  /// The first paper's tasks; where there is one, what follows of facts and noise has no meaning.
+  std::optional<tasks::SequenceOptions> sequence;
   tasks::FactTask task = tasks::FactTask::kDetect;
   tasks::FactPlace place = tasks::FactPlace::kUniform;
   tasks::NoiseSource noise;
@@ -55,7 +66,7 @@ struct RmtRecipe {
   double weight_decay = 0.01;
   double clip_norm = 1.0;
   std::int64_t warmup = 100;  ///< steps of the whole run
-  /// Segments that a gradient reaches back from the last one; 0: all of them.
+  /// Segments that a gradient reaches back from the last one (borders that it crosses); 0: all.
   std::int64_t bptt = 0;
   /// Parts of a batch whose gradients are formed apart and added in order: the result does not
   /// depend on how many threads share them.
@@ -63,6 +74,7 @@ struct RmtRecipe {
   std::vector<RmtStage> stages;
   json::object text;  ///< the file as read
 
+  std::string task_name() const;
   std::int64_t most_steps() const;
   /// Most segments that any batch has.
   std::int64_t trained_segments() const;

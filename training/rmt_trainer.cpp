@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numbers>
 #include <optional>
 
@@ -20,15 +19,12 @@
 #include "harness/base/state_file.h"
 #include "harness/base/text.h"
 #include "models/engine/evaluate.h"
-#include "models/tokenizer/tokenizer.h"
 #include "training/rmt_batch.h"
 #include "training/rmt_checkpoint.h"
+#include "training/rmt_source.h"
 
 namespace lethe::training {
 namespace {
-
-using tasks::FactGenerator;
-using tasks::FactSample;
 
 constexpr double kAverageDecay = 0.98;    // of the moving average of training accuracy
 constexpr std::int64_t kPointSteps = 20;  // a point of the learning curves every so many steps
@@ -51,14 +47,12 @@ class Trainer {
         options_(options),
         events_(events),
         start_(rmt_start(recipe, options)),
-        tokenizer_(models::open_tokenizer(start_.tokenizer)),
-        noise_factory_(recipe.noise, *tokenizer_,
-                       FactGenerator::confuser_ids(recipe.task, *tokenizer_)),
+        source_(rmt_source(recipe, start_)),
         key_(rmt_run_key(recipe, options)),
         arena_(options.threads) {
     models::require_device(options.device);
-    flat_ = start_.layout->initial(derive_seed(options.seed, "weights"));
-    if (start_.backbone) start_.layout->read(*start_.backbone, flat_, /*backbone=*/true);
+    flat_ = start_.flat_layout().initial(derive_seed(options.seed, "weights"));
+    if (start_.backbone) start_.flat_layout().read(*start_.backbone, flat_, /*backbone=*/true);
     flat_ = flat_.to(at::Device(options.device));
     mean_ = at::zeros_like(flat_);
     square_ = at::zeros_like(flat_);
@@ -66,10 +60,7 @@ class Trainer {
     progress_.ramp = ramped_ ? 0 : 1;
     // A batch that cannot be made is found before the first step.
     for (const RmtStage& stage : recipe.stages) {
-      for (const RmtBatch& batch : stage.batches) {
-        check(batch);
-        generator(batch, variants());
-      }
+      for (const RmtBatch& batch : stage.batches) source_->check(batch);
     }
   }
 
@@ -106,29 +97,6 @@ class Trainer {
   }
 
  private:
-  void check(const RmtBatch& batch) const {
-    const std::int64_t most = start_.layout->config().trained_length - recipe_.model.memory - 3;
-    if (batch.segment > most) {
-      throw Error(ErrorKind::kConfig, "recipe " + recipe_.name +
-                                          ": batches: segment: expected at most " +
-                                          std::to_string(most) +
-                                          " text tokens (the positions of "
-                                          "the encoder less memory and special tokens), found " +
-                                          std::to_string(batch.segment));
-    }
-  }
-
-  tasks::ReasoningVariants variants() const {
-    return {progress_.ramp, progress_.ramp, progress_.ramp};
-  }
-
-  FactGenerator generator(const RmtBatch& batch, const tasks::ReasoningVariants& variants) {
-    auto& noise = noises_[batch.confusers];
-    if (!noise) noise = noise_factory_.make(batch.confusers);
-    return FactGenerator({recipe_.task, recipe_.place, batch.segment, variants}, *tokenizer_,
-                         noise);
-  }
-
   std::int64_t steps_left() const {
     std::int64_t left = -progress_.stage_step;
     for (auto s = static_cast<std::size_t>(progress_.stage); s < recipe_.stages.size(); ++s) {
@@ -169,16 +137,12 @@ class Trainer {
   }
 
   /// Runs samples in shards and adds their gradients in order.
-  BatchResult run_shards(const std::vector<FactSample>& samples, bool with_gradient) {
-    const std::size_t count = std::min(samples.size(), static_cast<std::size_t>(recipe_.shards));
+  BatchResult run_shards(const RmtSamples& samples, std::size_t size, bool with_gradient) {
+    const std::size_t count = std::min(size, static_cast<std::size_t>(recipe_.shards));
     std::vector<BatchResult> results(count);
     arena_.execute([&] {
       tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-        const std::size_t begin = samples.size() * i / count,
-                          end = samples.size() * (i + 1) / count;
-        results[i] =
-            run_batch(*start_.layout, flat_, std::span(samples).subspan(begin, end - begin),
-                      recipe_.bptt, with_gradient);
+        results[i] = samples.run(flat_, size * i / count, size * (i + 1) / count, with_gradient);
       });
     });
     BatchResult sum = results.front();
@@ -194,16 +158,13 @@ class Trainer {
     const std::uint64_t seed = step_seed(stage);
     RandomStream random(seed);
     const RmtBatch& kind = choose(stage, random);
-    const auto most = static_cast<std::uint64_t>(kind.segments);
-    const bool full = random.uniform() < 0.5;
-    const auto segments = static_cast<std::int64_t>(full ? most : 1 + random.below(most));
-    const FactGenerator generate = generator(kind, variants());
-    std::vector<FactSample> samples;
+    const std::int64_t segments = source_->segments(kind, random);
+    std::vector<std::uint64_t> seeds;
     for (std::int64_t i = 0; i < kind.batch; ++i) {
-      samples.push_back(
-          generate.sample(derive_seed(seed, "sample/" + std::to_string(i)), segments));
+      seeds.push_back(derive_seed(seed, "sample/" + std::to_string(i)));
     }
-    BatchResult result = run_shards(samples, true);
+    const auto samples = source_->draw(kind, segments, seeds, RmtUse::kTraining, progress_.ramp);
+    BatchResult result = run_shards(*samples, seeds.size(), true);
     const auto count = static_cast<double>(kind.batch);
     result.gradient.div_(count);
     const double norm = result.gradient.norm().item<double>();
@@ -219,7 +180,7 @@ class Trainer {
     ++progress_.step;
     ++progress_.stage_step;
     optimise(result.gradient, step_rate);
-    const double accuracy = static_cast<double>(result.right) / count;
+    const double accuracy = result.right / count;
     const double decay = std::min(kAverageDecay, 1 - 1 / static_cast<double>(progress_.stage_step));
     progress_.average = decay * progress_.average + (1 - decay) * accuracy;
     if (stage.ramp > 0 && progress_.average > stage.ramp_above) {
@@ -265,28 +226,27 @@ class Trainer {
     progress_.average = 0;
   }
 
-  // Accuracy at 1 … most segments of the stages so far, at the shape of their last batch. Seeds of
-  // their own: neither trained on nor tested on later.
+  // Accuracy at the segments that the stages so far train for, at the shape of their last batch.
+  // Seeds of their own: neither trained on nor tested on later.
   std::vector<double> validate(const std::string& stage_name) {
     const auto last =
         std::min<std::size_t>(static_cast<std::size_t>(progress_.stage), recipe_.stages.size() - 1);
     const RmtBatch& kind = recipe_.stages[last].batches.front();
-    const FactGenerator generate = generator(kind, {1, 1, 1});
     std::vector<double> accuracies;
-    for (std::int64_t segments = 1; segments <= kind.segments; ++segments) {
-      std::int64_t right = 0;
+    for (const std::int64_t segments : source_->validated(kind)) {
+      double right = 0;
       for (std::int64_t done = 0; done < kValidationSamples;) {
         const std::int64_t count = std::min(kind.batch, kValidationSamples - done);
-        std::vector<FactSample> samples;
+        std::vector<std::uint64_t> seeds;
         for (std::int64_t i = 0; i < count; ++i) {
-          const auto seed = derive_seed(options_.seed, "validation/" + std::to_string(segments) +
-                                                           "/" + std::to_string(done + i));
-          samples.push_back(generate.sample(seed, segments));
+          seeds.push_back(derive_seed(options_.seed, "validation/" + std::to_string(segments) +
+                                                         "/" + std::to_string(done + i)));
         }
-        right += run_shards(samples, false).right;
+        const auto samples = source_->draw(kind, segments, seeds, RmtUse::kValidation, 1);
+        right += run_shards(*samples, seeds.size(), false).right;
         done += count;
       }
-      accuracies.push_back(static_cast<double>(right) / kValidationSamples);
+      accuracies.push_back(right / kValidationSamples);
       events_.point(progress_.step, stage_name, "validation_accuracy:" + std::to_string(segments),
                     accuracies.back());
     }
@@ -357,12 +317,10 @@ class Trainer {
   const RmtTrainOptions& options_;
   EventSink& events_;
   RmtStart start_;
-  std::unique_ptr<models::Tokenizer> tokenizer_;
-  tasks::NoiseFactory noise_factory_;
+  std::unique_ptr<RmtSource> source_;
   std::string key_;
   tbb::task_arena arena_;
   bool ramped_ = false;
-  std::map<double, std::shared_ptr<const tasks::Noise>> noises_;
   at::Tensor flat_, mean_, square_;
   Progress progress_;
   std::vector<double> validation_;  ///< after the last stage that this process ended

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trains an encoder with recurrent memory by a recipe (arXiv 2304.11062, section 4.1: a curriculum
-// of segments, back-propagation through all of them). No tensor type crosses this header.
+// Trains a model with recurrent memory by a recipe (arXiv 2304.11062, section 4.1: a curriculum of
+// segments, back-propagation through all of them). No tensor type crosses this header.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,9 @@ struct RmtTrainOptions {
 struct RmtTrainResult {
   bool finished = false;  ///< false: stopped; the state is saved
   std::int64_t steps = 0;
-  double seconds = 0;              ///< those before a resume included
-  std::vector<double> validation;  ///< accuracy at 1 … trained segments of the finished model
+  double seconds = 0;  ///< those before a resume included
+  /// Accuracy of the finished model at 1 … trained segments, or at those of a sequence task.
+  std::vector<double> validation;
 };
 
 /// Trains, or goes on where an earlier run of the same recipe and seed was stopped: the result is

@@ -105,8 +105,10 @@ class Reader {
       Suite part = suite_;
       part.parts.clear();
       ObjectReader reader(value, where, ErrorKind::kConfig);
-      apply_grid(reader, part);
+      for (const auto name : kAxisNames) reader.find(name);
+      for (const char* name : {"overrides", "exclude"}) reader.find(name);
       reader.finish();
+      apply_grid(reader, part);
       apply_command_line(overrides, part);
       complete(part, where);
       suite_.parts.push_back(std::move(part));

@@ -2,7 +2,6 @@
 #include "models/engine/dense.h"
 
 #include <cmath>
-#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -30,19 +29,6 @@ at::Tensor sight_mask(std::int64_t tokens, std::optional<std::int64_t> window, b
   const at::Tensor past =
       at::ones({tokens, tokens}, at::TensorOptions(at::kBool).device(device)).tril();
   return slides ? past.triu(1 - *window) : past;
-}
-
-// LibTorch's fused attention knows no cap of the scores. Shapes as there.
-at::Tensor capped_attention(const at::Tensor& queries, const at::Tensor& keys,
-                            const at::Tensor& values, const at::Tensor& mask, double scale,
-                            double cap) {
-  const std::int64_t group = queries.size(1) / keys.size(1);
-  const at::Tensor scores =
-      at::matmul(queries, keys.repeat_interleave(group, 1).transpose(2, 3)) * scale;
-  soft_cap(scores, cap);
-  return at::matmul(
-      scores.masked_fill(mask.logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1),
-      values.repeat_interleave(group, 1));
 }
 
 }  // namespace

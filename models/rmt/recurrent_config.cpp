@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/rmt/recurrent_config.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "harness/base/error.h"
+#include "harness/base/names.h"
 
 namespace lethe::models {
 namespace {
@@ -12,9 +17,44 @@ constexpr const char* kMember = "lethe_rmt";
   throw Error(ErrorKind::kModel, where + ": " + message);
 }
 
+constexpr std::array<std::pair<std::string_view, RecurrentMask>, 2> kMasks = {
+    {{"causal", RecurrentMask::kCausal}, {"paper", RecurrentMask::kPaper}}};
+
+constexpr const char* kDecoderKind = "decoder";
+
+// Members of the one form; "kind" tells them apart, its absence an encoder.
+void read_encoder(ObjectReader& reader, const std::string& where, RecurrentConfig& config) {
+  config.cls_id = reader.integer("cls_id");
+  config.sep_id = reader.integer("sep_id");
+  for (const json::value& label : reader.array("labels")) {
+    if (!label.is_string()) fail(where, "labels: expected names of classes");
+    config.labels.emplace_back(label.get_string());
+  }
+}
+
 }  // namespace
 
+RecurrentMask parse_recurrent_mask(std::string_view text, ErrorKind kind) {
+  std::vector<std::string> known;
+  for (const auto& [name, mask] : kMasks) {
+    if (name == text) return mask;
+    known.emplace_back(name);
+  }
+  throw unknown_name(kind, "mask", std::string(text), known);
+}
+
+std::string to_string(RecurrentMask mask) {
+  return std::string(std::ranges::find(kMasks, mask, &decltype(kMasks)::value_type::second)->first);
+}
+
 json::object to_json(const RecurrentConfig& config) {
+  if (config.form == RecurrentForm::kDecoder) {
+    return {{"kind", kDecoderKind},
+            {"memory_tokens", config.memory_tokens},
+            {"segment_tokens", config.segment_tokens},
+            {"mask", to_string(config.mask)},
+            {"training", config.training}};
+  }
   return {{"memory_tokens", config.memory_tokens},
           {"segment_tokens", config.segment_tokens},
           {"cls_id", config.cls_id},
@@ -33,11 +73,14 @@ std::optional<RecurrentConfig> read_recurrent_config(const std::filesystem::path
   RecurrentConfig config;
   config.memory_tokens = reader.integer("memory_tokens");
   config.segment_tokens = reader.integer("segment_tokens");
-  config.cls_id = reader.integer("cls_id");
-  config.sep_id = reader.integer("sep_id");
-  for (const json::value& label : reader.array("labels")) {
-    if (!label.is_string()) fail(where, "labels: expected names of classes");
-    config.labels.emplace_back(label.get_string());
+  if (const std::string kind = reader.string("kind", ""); kind == kDecoderKind) {
+    config.form = RecurrentForm::kDecoder;
+    config.mask = parse_recurrent_mask(reader.string("mask"), ErrorKind::kModel);
+  } else if (kind.empty()) {
+    read_encoder(reader, where, config);
+  } else {
+    fail(where,
+         "kind: expected \"decoder\", or no such member for an encoder, found \"" + kind + "\"");
   }
   const json::value& training = reader.at("training");
   if (!training.is_object()) fail(where, "training: expected an object");

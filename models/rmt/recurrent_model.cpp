@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/rmt/recurrent_model.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -9,23 +8,10 @@
 
 #include "harness/base/error.h"
 #include "models/rmt/recurrent_encoder.h"
+#include "models/rmt/recurrent_host.h"
 
 namespace lethe::models {
 namespace {
-
-RecurrentConfig required_config(const std::filesystem::path& folder) {
-  if (auto config = read_recurrent_config(folder)) return *config;
-  throw Error(ErrorKind::kModel,
-              folder.string() +
-                  ": expected a checkpoint with recurrent memory (config.json with the member "
-                  "lethe_rmt, as `lethe train rmt` writes it), found a model without");
-}
-
-std::vector<double> doubles_of(const at::Tensor& tensor) {
-  const at::Tensor host = tensor.to(at::kCPU, at::kDouble).contiguous();
-  const double* data = host.const_data_ptr<double>();
-  return {data, data + host.numel()};
-}
 
 class EncoderModel final : public RecurrentModel {
  public:
@@ -45,7 +31,7 @@ class EncoderModel final : public RecurrentModel {
 
   RecurrentMemory initial(std::int64_t batch) const override {
     const c10::InferenceMode no_gradients;
-    return {batch, recurrent().memory_tokens, doubles_of(encoder_.initial(batch))};
+    return {batch, recurrent().memory_tokens, host::doubles_of(encoder_.initial(batch))};
   }
 
   void read(std::span<const std::int64_t> ids, RecurrentMemory& memory) const override {
@@ -56,7 +42,7 @@ class EncoderModel final : public RecurrentModel {
   std::vector<double> classify(std::span<const std::int64_t> ids,
                                RecurrentMemory& memory) const override {
     const c10::InferenceMode no_gradients;
-    return doubles_of(encoder_.logits(advance(ids, memory, nullptr)));
+    return host::doubles_of(encoder_.logits(advance(ids, memory, nullptr)));
   }
 
   std::vector<AttentionMap> attention(std::span<const std::int64_t> ids,
@@ -84,30 +70,12 @@ class EncoderModel final : public RecurrentModel {
   // Hidden states of [CLS]; memory becomes the next one.
   at::Tensor advance(std::span<const std::int64_t> ids, RecurrentMemory& memory,
                      std::vector<at::Tensor>* attention) const {
-    const auto count = static_cast<std::int64_t>(ids.size());
-    LETHE_ASSERT(memory.batch > 0 && count % memory.batch == 0, "samples have equal segments");
-    const std::int64_t text = count / memory.batch, most = config().trained_length;
-    if (text + memory.rows + 3 > most) {
-      throw Error(ErrorKind::kData,
-                  "expected a segment of at most " + std::to_string(most - memory.rows - 3) +
-                      " text tokens (the positions of the encoder), found " + std::to_string(text));
-    }
-    const auto foreign = std::ranges::find_if(
-        ids, [&](std::int64_t id) { return id < 0 || id >= config().vocab_size; });
-    if (foreign != ids.end()) {
-      throw Error(ErrorKind::kData, "expected token ids from 0 to " +
-                                        std::to_string(config().vocab_size - 1) + ", found " +
-                                        std::to_string(*foreign));
-    }
     const at::Tensor tokens =
-        at::from_blob(const_cast<std::int64_t*>(ids.data()), {memory.batch, text}, at::kLong)
+        host::tokens(ids, memory, config(), config().trained_length - memory.rows - 3)
             .to(options_.device());
-    const at::Tensor before =
-        at::from_blob(memory.values.data(), {memory.batch, memory.rows, config().hidden_size},
-                      at::kDouble)
-            .to(options_);
+    const at::Tensor before = host::tensor_of(memory, config().hidden_size, options_);
     const auto segment = encoder_.segment(tokens, before, attention);
-    memory.values = doubles_of(segment.memory);
+    memory.values = host::doubles_of(segment.memory);
     return segment.cls;
   }
 
@@ -122,7 +90,7 @@ class EncoderModel final : public RecurrentModel {
 std::unique_ptr<RecurrentModel> load_recurrent_model(const std::filesystem::path& folder,
                                                      DType dtype, const std::string& device) {
   require_device(device);
-  auto recurrent = required_config(folder);
+  auto recurrent = host::required_config(folder, RecurrentForm::kEncoder);
   const auto checkpoint = open_checkpoint(folder);
   try {
     require_fitting(checkpoint->config(), recurrent, ErrorKind::kModel);

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parameters of an encoder with recurrent memory: names, shapes, first values, and one flat
-// vector that holds them all, which is what an optimiser moves.
+// The parameters of an encoder with recurrent memory.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
+#include <cstddef>
 #include <string>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "harness/base/error.h"
-#include "models/checkpoint/checkpoint.h"
-#include "models/rmt/recurrent_config.h"
-#include "models/transformer/weight_places.h"
+#include "models/rmt/flat_layout.h"
 #include "models/transformer/weights.h"
 
 namespace lethe::models {
@@ -31,46 +26,23 @@ struct RecurrentWeights {
 /// them, and classes to tell apart; Error(kModel) for a decoder.
 void require_fitting(const ModelConfig& config, const RecurrentConfig& recurrent, ErrorKind kind);
 
-/// Which part of the flat vector is which weight. Matrices are [out, in]; q | k | v are one matrix,
-/// as in LayerWeights.
-class RecurrentLayout {
+/// Their layout; files are those of Hugging Face's BertForSequenceClassification, with
+/// "rmt.memory.weight".
+class RecurrentLayout final : public FlatLayout {
  public:
   /// The two have to fit: require_fitting().
   RecurrentLayout(ModelConfig config, RecurrentConfig recurrent);
-  RecurrentLayout(const RecurrentLayout&) = delete;
-  RecurrentLayout& operator=(const RecurrentLayout&) = delete;
 
-  const ModelConfig& config() const { return config_; }
-  const RecurrentConfig& recurrent() const { return recurrent_; }
-  std::int64_t size() const { return size_; }
+  /// Of a `backbone`, which has neither memory nor classes yet (and perhaps no pooler), those it
+  /// has. The encoder's names may begin with "bert." or not.
+  void read(const Checkpoint& checkpoint, const at::Tensor& flat, bool backbone) const override;
   /// The weights as views of `flat` [size()]; gradients flow back into it.
   RecurrentWeights bind(const at::Tensor& flat) const;
-  /// First values, float32, equal on every machine: uniform draws of unit variance for embeddings
-  /// and memory, of variance 1 / (3 in) for matrices, sinusoids for positions (arXiv 1706.03762,
-  /// section 3.5), zeros for biases.
-  at::Tensor initial(std::uint64_t seed) const;
-  /// Writes the checkpoint's tensors into `flat`; of a `backbone`, which has neither memory nor
-  /// classes yet (and perhaps no pooler), those it has. The encoder's names may begin with "bert."
-  /// or not. Throws Error(kModel) for a missing tensor, a wrong shape, a value that is not finite.
-  void read(const Checkpoint& checkpoint, const at::Tensor& flat, bool backbone) const;
-  /// Bytes of model.safetensors: every tensor under its name in Hugging Face's
-  /// BertForSequenceClassification, "rmt.memory.weight" beside them.
-  std::string safetensors(const at::Tensor& flat) const;
 
  private:
-  struct Range {
-    std::int64_t first, count;
-  };
   /// `prefix` is that of the encoder's tensors in a file. Returns how many places are the
   /// encoder's: they come first.
   std::size_t map(const std::string& prefix, RecurrentWeights& weights, Places& places) const;
-
-  ModelConfig config_;
-  RecurrentConfig recurrent_;
-  RecurrentWeights weights_;  // what places_ point into; holds nothing
-  Places places_;
-  std::vector<Range> ranges_;
-  std::int64_t size_ = 0;
 };
 
 }  // namespace lethe::models

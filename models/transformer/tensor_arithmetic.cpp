@@ -17,8 +17,7 @@ class TensorArithmetic final : public Arithmetic {
   explicit TensorArithmetic(const Precision& precision) : precision_(precision) {}
 
   at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) const override {
-    const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true).add_(eps));
-    return (x * scale).mul_(weight).to(precision_.product);
+    return rms_normed(x, weight, eps).to(precision_.product);
   }
 
   at::Tensor rotate(const at::Tensor& qkv, const RotaryTable& table,

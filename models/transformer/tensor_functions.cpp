@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/transformer/tensor_functions.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 
 #include "harness/base/error.h"
@@ -35,6 +37,11 @@ at::Tensor layer_normed(const at::Tensor& x, const Norm& norm, double eps) {
   return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, eps);
 }
 
+at::Tensor rms_normed(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true).add_(eps));
+  return (x * scale).mul_(weight);
+}
+
 at::Tensor activated(const at::Tensor& x, Activation activation, bool gated) {
   if (!gated) return applied(x, activation);
   const auto halves = x.chunk(2, -1);
@@ -43,6 +50,21 @@ at::Tensor activated(const at::Tensor& x, Activation activation, bool gated) {
 
 void soft_cap(const at::Tensor& x, double cap) {
   x.div_(cap).tanh_().mul_(cap);
+}
+
+at::Tensor soft_capped(const at::Tensor& x, double cap) {
+  return at::tanh(x / cap) * cap;
+}
+
+at::Tensor capped_attention(const at::Tensor& queries, const at::Tensor& keys,
+                            const at::Tensor& values, const at::Tensor& mask, double scale,
+                            double cap) {
+  const std::int64_t group = queries.size(1) / keys.size(1);
+  const at::Tensor scores = soft_capped(
+      at::matmul(queries, keys.repeat_interleave(group, 1).transpose(2, 3)) * scale, cap);
+  return at::matmul(
+      scores.masked_fill(mask.logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1),
+      values.repeat_interleave(group, 1));
 }
 
 at::Tensor rotated_projection(const at::Tensor& qkv, const RotaryTable& table,

@@ -19,11 +19,24 @@ at::Tensor projection(const at::Tensor& x, const at::Tensor& weight, const at::T
 /// Rows of x, of mean 0 and deviation 1, times weight, plus bias (arXiv 1607.06450).
 at::Tensor layer_normed(const at::Tensor& x, const Norm& norm, double eps);
 
+/// x / rms(x) * weight over the last dimension (arXiv 1910.07467); `weight` is broadcast.
+at::Tensor rms_normed(const at::Tensor& x, const at::Tensor& weight, double eps);
+
 /// act(x) of x [rows, width]; where `gated`, act(gate) * up of [rows, gate | up].
 at::Tensor activated(const at::Tensor& x, Activation activation, bool gated);
 
 /// x := cap * tanh(x / cap) (Gemma 2, arXiv 2408.00118, section 2).
 void soft_cap(const at::Tensor& x, double cap);
+
+/// The same into a tensor of its own, for what needs its gradient.
+at::Tensor soft_capped(const at::Tensor& x, double cap);
+
+/// Attention whose scores are capped; LibTorch's fused one knows no cap. `queries` [batch, heads,
+/// rows, head_dim]; `keys` and `values` [batch, kv_heads, tokens, head_dim]; `mask` [rows, tokens],
+/// true where a row sees a column. O(heads * rows * tokens) memory.
+at::Tensor capped_attention(const at::Tensor& queries, const at::Tensor& keys,
+                            const at::Tensor& values, const at::Tensor& mask, double scale,
+                            double cap);
 
 /// Rows q | k | v ([rows, shape.row()]) with queries and keys rotated by a row of the table each.
 at::Tensor rotated_projection(const at::Tensor& qkv, const RotaryTable& table,

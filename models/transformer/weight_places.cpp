@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "harness/base/error.h"
+
 namespace lethe::models {
 namespace {
 
@@ -35,6 +37,20 @@ std::vector<std::int64_t> Part::wanted_shape() const {
   auto wanted = shape;
   if (storage == Storage::kTransposed) std::ranges::reverse(wanted);
   return wanted;
+}
+
+at::Tensor Part::stored(const at::Tensor& wanted) const {
+  switch (storage) {
+    case Storage::kPlain:
+      return wanted;
+    case Storage::kTransposed:
+      return wanted.t();
+    case Storage::kThreePerHead:
+      return wanted.view({3, heads, -1}).transpose(0, 1).reshape(shape);
+    case Storage::kMinusOne:
+      return wanted - 1;
+  }
+  throw Error(ErrorKind::kInternal, "unknown storage of a weight");
 }
 
 std::vector<std::int64_t> Place::shape() const {

@@ -29,6 +29,8 @@ struct Part {
   std::int64_t heads = 0;  ///< kThreePerHead
 
   std::vector<std::int64_t> wanted_shape() const;
+  /// What a file stores of `wanted` [wanted_shape()]: [shape].
+  at::Tensor stored(const at::Tensor& wanted) const;
 };
 
 /// A tensor of the model and what it is made of: several matrices with one input are stacked, for

@@ -50,6 +50,11 @@ std::string name_of(const Table& table, Value value) {
 FactTask parse_fact_task(std::string_view text) {
   return parsed(kTasks, "memory task", text);
 }
+std::vector<std::string> fact_task_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, task] : kTasks) names.emplace_back(name);
+  return names;
+}
 std::string to_string(FactTask task) {
   return name_of(kTasks, task);
 }

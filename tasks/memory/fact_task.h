@@ -23,6 +23,7 @@ enum class FactTask {
 };
 /// "memorise", "detect", "reasoning". Throws Error(kConfig) with a suggestion.
 FactTask parse_fact_task(std::string_view text);
+std::vector<std::string> fact_task_names();
 std::string to_string(FactTask task);
 
 /// Where facts stand. The released code of the paper trains with kSegment and, its scripts as they

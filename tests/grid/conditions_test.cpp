@@ -166,3 +166,33 @@ TEST_CASE("axes from the command line leave overrides and exclusions in force") 
   CHECK(contains(refused(R"({"exclude": [{"budgets": [129]}]})", {{"budgets", "32"}}),
                  "'129' is unknown"));
 }
+
+TEST_CASE("a suite of several grids has the cells of each, once") {
+  const auto suite = read_with(R"({"policies": ["tova"], "budgets": [64], "parts": [
+      {"lengths": [256]},
+      {"lengths": [256, 512], "budgets": [128], "policies": ["window"]},
+      {"lengths": [256]}]})");
+  CHECK(suite.parts.size() == 3);
+  CHECK(points(suite) ==
+        Names{"tova/64/float32/256", "window/128/float32/256", "window/128/float32/512"});
+}
+
+TEST_CASE("--set replaces an axis in every grid of a suite") {
+  CHECK(points(read_with(R"({"policies": ["tova"], "budgets": [64], "parts": [
+      {"lengths": [256]}, {"lengths": [512], "budgets": [128]}]})",
+                         {{"budgets", "32"}})) ==
+        Names{"tova/32/float32/256", "tova/32/float32/512"});
+}
+
+TEST_CASE("grids and trainings of a suite are checked as it is read") {
+  CHECK(contains(refused(R"({"parts": []})"), "expected at least one grid"));
+  const auto misspelt = refused(R"({"parts": [{"lenghts": [256]}]})");
+  CHECK(contains(misspelt, "parts[0]"));
+  CHECK(contains(misspelt, "did you mean 'lengths'"));
+  CHECK(contains(refused(R"({"train": [{"recipe": "detect", "seeds": [-1]}]})"),
+                 "expected whole numbers from 0, found -1"));
+  const auto suite = read_with(R"({"train": [{"recipe": "detect", "seeds": [1, 2]}]})");
+  REQUIRE(suite.train.size() == 1);
+  CHECK(suite.train[0].recipe == "detect");
+  CHECK(suite.train[0].seeds == std::vector<std::int64_t>{1, 2});
+}

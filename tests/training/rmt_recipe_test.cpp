@@ -25,7 +25,7 @@ json::value whole() {
 }
 
 RmtRecipe parsed(const json::value& value) {
-  return parse_rmt_recipe(value, "r.json");
+  return parse_rmt_recipe(value, "r.json", test::source_dir());
 }
 
 // Sets (or, with null, removes) what the JSON pointer names.
@@ -71,7 +71,7 @@ TEST_CASE("every shipped recipe can be read") {
   for (const auto& entry :
        std::filesystem::directory_iterator(test::source_dir() / "data/rmt/recipes")) {
     CAPTURE(entry.path().string());
-    const RmtRecipe recipe = read_rmt_recipe(entry.path());
+    const RmtRecipe recipe = read_rmt_recipe(entry.path(), test::source_dir());
     CHECK(recipe.name == entry.path().stem().string());
     CHECK_FALSE(recipe.title.empty());
     CHECK(recipe.most_steps() > 0);

@@ -23,7 +23,7 @@ json::object small_recipe_json() {
 }
 
 training::RmtRecipe parsed_recipe(const json::object& text) {
-  return training::parse_rmt_recipe(text, "recipe.json");
+  return training::parse_rmt_recipe(text, "recipe.json", source_dir());
 }
 
 training::RmtRecipe small_recipe() {

@@ -40,9 +40,9 @@ class Sink final : public training::EventSink {
   }
   bool stop_requested() override { return done_ >= stop_after_; }
   void message(const std::string& text) override { messages.push_back(text); }
-  void progress(std::int64_t done, std::int64_t most) override {
+  void progress(std::int64_t done, std::int64_t still) override {
     done_ = done;
-    this->most = most;
+    most = still;
   }
 
   std::vector<Point> points;

@@ -70,8 +70,8 @@ reports::HeatMap heat_map(const models::AttentionMap& map, const Excerpt& excerp
     out.columns.push_back(
         tokenizer.decode_text({ids[static_cast<std::size_t>(excerpt.first + i)]}, false));
   }
-  out.columns.push_back("other text");
-  out.columns.push_back("[CLS] [SEP]");
+  out.columns.push_back("rest");
+  out.columns.push_back("special");
   const std::int64_t text = 2 + memory;  // place of the first text token: [CLS] memory [SEP]
   const auto weight = [&](std::int64_t row, std::int64_t column) {
     double sum = 0;

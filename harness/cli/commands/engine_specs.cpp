@@ -174,7 +174,7 @@ CommandSpec attention_spec() {
       "Runs one sample of a memory task through a model with recurrent memory and draws the\n"
       "attention of [CLS] and of the memory tokens in three segments: the one with the fact (the\n"
       "memory writes), one after it without (it keeps), and the last (the question reads). Columns\n"
-      "are the memory, the words of the fact or question, and the sum of all other text; mean over\n"
+      "are the memory, the words of the fact or question, the rest of the text and the special tokens; mean over\n"
       "heads unless --head names one (Figure 4 of arXiv 2304.11062). Writes write, keep and read as\n"
       "SVG and PNG, and attention.json with the numbers.";
   spec.options = {{"model", "MODEL", "registered name or folder (default rmt-detect-1)"},
@@ -198,7 +198,8 @@ CommandSpec train_spec() {
   spec.description =
       "train rmt: an encoder with recurrent memory (arXiv 2304.11062) by a recipe: a curriculum "
       "of\n"
-      "segments and of their length, hard negatives, back-propagation through all segments. The\n"
+      "segments and of their length, hard negatives, back-propagation through all segments; or a\n"
+      "decoder, for the tasks of the first paper (arXiv 2207.06881): recipe copy. The\n"
       "result does not depend on the number of threads. A run that was stopped (Ctrl-C, a kill) "
       "goes\n"
       "on with the same command, to the same bits. --db keeps the learning curves: views trainings "
