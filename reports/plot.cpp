@@ -103,6 +103,14 @@ std::string within(Range y, const std::string& value = "$2") {
   return "($2 >= " + number(y.low) + " && $2 <= " + number(y.high) + " ? " + value + " : NaN)";
 }
 
+/// How a line looks, in its panel and in the legend alike.
+std::string line_style(const Style& style, bool hollow, bool bare) {
+  const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
+  return (bare ? "lines" : "linespoints pointtype " + marks) +
+         (hollow ? " dashtype (9,5) linewidth 1.3" : " linewidth 1.9") + " linecolor rgb " +
+         gnuplot_string(style.colour);
+}
+
 std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
   std::vector<std::string> parts;
   if (panel.level && panel.level->y >= y.low && panel.level->y <= y.high) {
@@ -129,11 +137,8 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
       parts.push_back(block_name(index, s) + " using 1:" + within(y, "$3") +
                       ":(0):($4 - $3) with vectors nohead linewidth 1.1 " + colour + " notitle");
     }
-    const std::string marks = std::to_string(hollow ? style.hollow : style.filled);
-    parts.push_back(block_name(index, s) + " using 1:" + within(y) +
-                    (panel.bare_lines ? " with lines" : " with linespoints pointtype " + marks) +
-                    (hollow ? " dashtype (9,5) linewidth 1.3 " : " linewidth 1.9 ") + colour +
-                    " notitle");
+    parts.push_back(block_name(index, s) + " using 1:" + within(y) + " with " +
+                    line_style(style, hollow, panel.bare_lines) + " notitle");
   }
   std::string out = "plot ";
   for (std::size_t i = 0; i < parts.size(); ++i) out += (i ? ", \\\n     " : "") + parts[i];
@@ -248,11 +253,7 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
       const Style& style = kStyles[series.style % kStyles.size()];
-      const std::string marks = std::to_string(series.hollow ? style.hollow : style.filled);
-      entries.push_back(
-          {series.label, (panel.bare_lines ? "lines" : "linespoints pointtype " + marks) +
-                             (series.hollow ? " dashtype (9,5) linewidth 1.3" : " linewidth 1.9") +
-                             " linecolor rgb " + gnuplot_string(style.colour)});
+      entries.push_back({series.label, line_style(style, series.hollow, panel.bare_lines)});
     }
   }
   return entries;
