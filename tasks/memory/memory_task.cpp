@@ -14,6 +14,10 @@
 namespace lethe::tasks {
 namespace {
 
+std::vector<std::string> places() {
+  return {kPlaces.begin(), kPlaces.end()};
+}
+
 std::int64_t index_of(const std::string& id) {
   const auto slash = id.find('/');
   const auto index = parse_integer(slash == std::string::npos ? "" : id.substr(slash + 1));
@@ -118,8 +122,7 @@ void MemoryTask::check_recurrent(const models::RecurrentConfig& config) const {
                                         " text tokens, which the checkpoint has, found " +
                                         std::to_string(options_.segment));
   }
-  const std::vector<std::string> places(kPlaces.begin(), kPlaces.end());
-  if (config.labels != places) {
+  if (config.labels != places()) {
     throw Error(ErrorKind::kModel, "task " + to_string(options_.task) +
                                        ": expected a checkpoint whose classes are the six places, "
                                        "found one with " +
@@ -139,7 +142,8 @@ void MemoryTask::run_recurrent(std::span<const std::string> sample_ids,
     batch.clear();
     for (const std::string& id : sample_ids.subspan(begin, count)) {
       const std::string other = id_of((index_of(id) + 1) % options_.samples);
-      batch.push_back({id, sample(id, tokenizer), sample(other, tokenizer)});
+      batch.push_back({id, std::make_shared<FactSample>(sample(id, tokenizer)),
+                       std::make_shared<FactSample>(sample(other, tokenizer))});
     }
     run.samples(batch, hooks);
     begin += count;
@@ -170,7 +174,7 @@ SampleOutcome MemoryTask::run(const std::string& sample_id, const models::Tokeni
     const auto id = word_ids(tokenizer, std::string(place)).front();
     logits.push_back(result.logits.front()[static_cast<std::size_t>(id)]);
   }
-  SampleOutcome outcome = judged(text, logits);
+  SampleOutcome outcome = judged(text, places(), logits);
   outcome.tokens_in = count;
   outcome.bos_count = bos ? 1 : 0;
   outcome.layers = result.layers;
