@@ -8,6 +8,7 @@
 #include "harness/base/hash.h"
 #include "harness/base/seed.h"
 #include "harness/base/spec.h"
+#include "policies/rmt.h"
 #include "tasks/memory/recurrent_run.h"
 #include "tasks/window_options.h"
 
@@ -35,6 +36,12 @@ MemoryTaskOptions MemoryTaskOptions::parse(const std::string& task, const json::
   options.task = parse_fact_task(task);
   options.place = parse_fact_place(
       reader.string("fact", options.task == FactTask::kMemorise ? "start" : "uniform"));
+  if (options.task == FactTask::kMemorise && options.place != FactPlace::kStart) {
+    throw Error(ErrorKind::kConfig, reader.where("fact") +
+                                        ": expected \"start\", where the fact of memorise stands, "
+                                        "found \"" +
+                                        to_string(options.place) + "\"; task detect has others");
+  }
   options.segment =
       at_least(reader.integer("segment", options.segment), 1, reader.where("segment"));
   options.confusers = reader.number("confusers", options.confusers);
@@ -134,6 +141,13 @@ void MemoryTask::run_recurrent(std::span<const std::string> sample_ids,
                                const models::Tokenizer& tokenizer,
                                const models::RecurrentModel& model, const RunSettings& settings,
                                const SampleHooks& hooks) const {
+  if (options_.samples < 2 &&
+      policies::memory_use(settings.policy) == policies::MemoryUse::kShuffled) {
+    throw Error(ErrorKind::kConfig,
+                "policy '" + settings.policy.text +
+                    "' needs another sample, whose memory it takes: expected at least 2 samples, "
+                    "found 1");
+  }
   std::vector<RecurrentSample> batch;
   const RecurrentRun run(model, settings);
   for (std::size_t begin = 0; begin < sample_ids.size() && !hooks.stop_requested();) {
