@@ -37,7 +37,7 @@ std::string text_of(const Shape& shape) {
   return text;
 }
 
-at::Tensor uniform(std::vector<std::int64_t> sizes, double bound, RandomStream& random) {
+at::Tensor uniform(const std::vector<std::int64_t>& sizes, double bound, RandomStream& random) {
   at::Tensor out = at::empty(sizes, at::kDouble);
   double* values = out.mutable_data_ptr<double>();
   for (std::int64_t i = 0; i < out.numel(); ++i) values[i] = bound * (2 * random.uniform() - 1);
