@@ -66,6 +66,25 @@ std::string filled(std::string_view text, const AnswerRecord& record) {
   });
 }
 
+/// How many BOS tokens a prompt begins with. Throws Error(kData) for another number than the
+/// tokenizer asks for.
+std::int64_t checked_bos(const std::vector<std::int64_t>& tokens,
+                         const models::Tokenizer& tokenizer, const AnswerRecord& record) {
+  std::int64_t count = 0;
+  if (const auto bos = tokenizer.bos_id()) {
+    count = std::find_if(tokens.begin(), tokens.end(), [&](auto id) { return id != *bos; }) -
+            tokens.begin();
+  }
+  if (count > 1 || (tokenizer.adds_bos() && count == 0)) {
+    throw Error(ErrorKind::kData,
+                "sample " + record.id + ": expected " +
+                    (tokenizer.adds_bos() ? "one BOS token" : "at most one BOS token") +
+                    " at the head of the prompt, found " + std::to_string(count) +
+                    "; the chat template or the text writes its own");
+  }
+  return count;
+}
+
 class Builder {
  public:
   Builder(const AnswerDeclaration& task, const AnswerRecord& record,
@@ -81,19 +100,7 @@ class Builder {
     AnswerPrompt prompt;
     prompt.text =
         task_.cut == CutRule::kMiddle ? cut_middle(limit, prompt) : cut_document(limit, prompt);
-    if (const auto bos = tokenizer_.bos_id()) {
-      const auto& tokens = prompt.tokens;
-      prompt.bos_count =
-          std::find_if(tokens.begin(), tokens.end(), [&](auto id) { return id != *bos; }) -
-          tokens.begin();
-    }
-    if (prompt.bos_count > 1 || (tokenizer_.adds_bos() && prompt.bos_count == 0)) {
-      throw Error(ErrorKind::kData,
-                  "sample " + record_.id + ": expected " +
-                      (tokenizer_.adds_bos() ? "one BOS token" : "at most one BOS token") +
-                      " at the head of the prompt, found " + std::to_string(prompt.bos_count) +
-                      "; the chat template or the text writes its own");
-    }
+    prompt.bos_count = checked_bos(prompt.tokens, tokenizer_, record_);
     return prompt;
   }
 
@@ -190,6 +197,30 @@ AnswerPrompt make_answer_prompt(const AnswerDeclaration& task, const AnswerRecor
     prompt = builder.build(cut_to);
   }
   return prompt;
+}
+
+PromptFrame make_prompt_frame(const AnswerDeclaration& task, const AnswerRecord& record,
+                              const models::Tokenizer& tokenizer,
+                              const models::ChatTemplate* chat) {
+  // Stands for the document while the chat template is filled in: no prompt has this character.
+  const std::string mark = "\xEF\xB7\x90";  // U+FDD0, not a character
+  AnswerRecord marked = record;
+  marked.fields[task.document] = mark;
+  const std::string text = in_chat(filled_prompt(task, marked), task.chat ? chat : nullptr);
+  const auto place = text.find(mark);
+  if (place == text.npos || text.find(mark, place + 1) != text.npos) {
+    throw Error(ErrorKind::kConfig, "task " + task.name +
+                                        ": expected the document once in the prompt, as the chat "
+                                        "template gives it, found it " +
+                                        (place == text.npos ? "nowhere" : "more than once"));
+  }
+  PromptFrame frame;
+  frame.head_text = text.substr(0, place);
+  frame.tail_text = text.substr(place + mark.size());
+  frame.head = tokens_of(frame.head_text, tokenizer);
+  frame.tail = tokenizer.encode(frame.tail_text, /*parse_special=*/true);
+  frame.bos_count = checked_bos(frame.head, tokenizer, record);
+  return frame;
 }
 
 std::int64_t tokens_before_question(const AnswerDeclaration& task, const AnswerRecord& record,

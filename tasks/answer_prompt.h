@@ -57,6 +57,19 @@ AnswerPrompt make_answer_prompt(const AnswerDeclaration& task, const AnswerRecor
 std::int64_t tokens_before_question(const AnswerDeclaration& task, const AnswerRecord& record,
                                     const AnswerPrompt& prompt, const models::Tokenizer& tokenizer);
 
+/// A prompt around its document: for a document that is made of tokens, not of text.
+struct PromptFrame {
+  std::vector<std::int64_t> head, tail;  ///< tokens before and behind the document
+  std::string head_text, tail_text;      ///< what they stand for, chat template and all
+  std::int64_t bos_count = 0;            ///< BOS tokens at the head, one after another
+};
+
+/// The prompt of `record`, whose document counts for nothing, apart from it. Head and tail are
+/// tokenised by themselves, so that lengths add up; no token joins one of them with the document.
+/// `chat` and errors as in make_answer_prompt().
+PromptFrame make_prompt_frame(const AnswerDeclaration& task, const AnswerRecord& record,
+                              const models::Tokenizer& tokenizer, const models::ChatTemplate* chat);
+
 /// The template with the record's fields in it.
 std::string filled_prompt(const AnswerDeclaration& task, const AnswerRecord& record);
 

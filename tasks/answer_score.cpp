@@ -91,9 +91,10 @@ Scores compute(const json::array& metrics, const json::object& sample, const std
 
 /// What metrics read of an answer.
 json::object metric_sample(const std::string& answer, const json::value& references,
-                           const json::value& classes) {
+                           const json::value& classes, const json::value* question) {
   json::object sample{{"prediction", answer}, {"references", references}};
   if (!classes.is_null()) sample["all_classes"] = classes;
+  if (question) sample["question"] = *question;
   return sample;
 }
 
@@ -131,9 +132,11 @@ ScoredAnswer score_answer(const AnswerDeclaration& task, const AnswerRecord& rec
     output["classes"] = json::array(record.classes.begin(), record.classes.end());
   }
   if (record.words) output["words"] = *record.words;
-  auto scores =
-      compute(metrics, metric_sample(answer, output.at("references"), output.at("classes")),
-              "task " + task.name + ": sample " + record.id, root);
+  if (record.question) output["question"] = *record.question;
+  auto scores = compute(metrics,
+                        metric_sample(answer, output.at("references"), output.at("classes"),
+                                      output.if_contains("question")),
+                        "task " + task.name + ": sample " + record.id, root);
   output["scores"] = std::move(scores.all);
   if (!scores.raises.empty()) output["raises"] = scores.raises;
   output["metrics"] = std::move(metrics);
@@ -147,9 +150,10 @@ std::optional<double> rescore_answer(const std::string& output, const std::files
   if (answer != reader.string("answer")) {
     throw Error(ErrorKind::kData, "the answer is not what its text gives");
   }
-  const auto again =
-      compute(reader.array("metrics"),
-              metric_sample(answer, reader.at("references"), reader.at("classes")), "output", root);
+  const auto again = compute(
+      reader.array("metrics"),
+      metric_sample(answer, reader.at("references"), reader.at("classes"), reader.find("question")),
+      "output", root);
   ObjectReader stored(reader.at("scores"), "scores", ErrorKind::kData);
   for (const auto& [name, found] : again.all) {
     if (!equal_within_rounding(stored.find(name), found.as_double())) {

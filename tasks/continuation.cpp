@@ -5,6 +5,7 @@
 
 #include "harness/base/error.h"
 #include "models/engine/generate.h"
+#include "tasks/run_one.h"
 
 namespace lethe::tasks {
 
@@ -78,11 +79,7 @@ json::object ContinuationTask::identity() const {
 SampleOutcome ContinuationTask::run(const std::string& sample_id,
                                     const models::Tokenizer& tokenizer, const models::Model& model,
                                     const RunSettings& settings) const {
-  SampleOutcome outcome;
-  run_all({&sample_id, 1}, tokenizer, model, settings,
-          {[] { return false; }, [](const std::string&) { return nullptr; },
-           [&](const std::string&, SampleOutcome found) { outcome = std::move(found); }});
-  return outcome;
+  return run_one(*this, sample_id, tokenizer, model, settings);
 }
 
 void ContinuationTask::run_all(std::span<const std::string> sample_ids,

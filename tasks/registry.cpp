@@ -9,6 +9,8 @@
 #include "tasks/answers.h"
 #include "tasks/continuation.h"
 #include "tasks/efficiency.h"
+#include "tasks/memory/babilong_prompts.h"
+#include "tasks/memory/babilong_task.h"
 #include "tasks/memory/memory_task.h"
 #include "tasks/metrics/metric.h"
 #include "tasks/pg19.h"
@@ -90,6 +92,33 @@ std::vector<NamedInfo> own_tasks() {
       memory_task(FactTask::kReasoning, "two relations of places in a long text, one asked for")};
 }
 
+std::vector<NamedInfo> babilong_tasks(const std::filesystem::path& root) {
+  std::vector<NamedInfo> tasks;
+  // A root without them has no such tasks, as with declarations.
+  if (!std::filesystem::exists(root / "data" / "babilong")) return tasks;
+  for (const auto& prompt : read_babilong_prompts(root).tasks) {
+    tasks.push_back(
+        {BabilongTask::kPrefix + prompt.name,
+         "BABILong: facts of bAbI's " + prompt.file +
+             " among sentences of books, answered in words, or by a model with recurrent memory",
+         "arXiv 2406.10149, sections 2 and 3",
+         {"data: sample (default; qa1 to qa5), dataset (./lethe fetch babilong), or the folder of "
+          "bAbI's test files",
+          "background: folder of <id>.txt, or a list of folders (default: data/samples/pg19, "
+          "data/samples/pg19-stream)",
+          "samples: questions (default 100, those of the authors first), seed (of places and "
+          "background, default 0)",
+          "facts_only: no background, the authors' length 0k; the length is then the most tokens",
+          "most_facts: questions with more are left out (default: lines - 1 of (length - 300) / 8, "
+          "the authors' rule)",
+          "chat: in the model's chat template (default true); ask_after_cut: true cuts the cache "
+          "before it sees the question",
+          "segment: text tokens of a segment of a recurrent model (default 512), lanes: samples in "
+          "step (default 8)"}});
+  }
+  return tasks;
+}
+
 }  // namespace
 
 std::unique_ptr<Task> make_task(const std::string& name, const json::object& options,
@@ -112,6 +141,10 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   if (is_memory_task(name)) {
     return std::make_unique<MemoryTask>(MemoryTaskOptions::parse(name, options, root), length);
   }
+  if (name.starts_with(BabilongTask::kPrefix)) {
+    return std::make_unique<BabilongTask>(name, BabilongOptions::parse(name, options, root), length,
+                                          root);
+  }
   const auto declared = declared_tasks(root);
   const bool ships = std::ranges::any_of(declared, [&](const auto& f) { return f.stem() == name; });
   if (ships || options.contains("file")) {
@@ -126,6 +159,7 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   }
   std::vector<std::string> known;
   for (const auto& task : own_tasks()) known.push_back(task.name);
+  for (const auto& task : babilong_tasks(root)) known.push_back(task.name);
   for (const auto& file : declared) known.push_back(file.stem().string());
   throw unknown_name(ErrorKind::kConfig, "task", name, known);
 }
@@ -144,6 +178,7 @@ std::optional<double> rescore(const std::string& task, const std::string& output
 
 std::vector<NamedInfo> list_tasks(const std::filesystem::path& root) {
   auto tasks = own_tasks();
+  for (auto& task : babilong_tasks(root)) tasks.push_back(std::move(task));
   for (const auto& file : declared_tasks(root)) {
     const auto task = read_answer_declaration(file);
     std::vector<std::string> help{"data: dataset (default; ./lethe fetch " + task.dataset + ")" +

@@ -9,6 +9,7 @@
 #include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "tasks/datasets/pg19_books.h"
+#include "tasks/task_files.h"
 
 namespace lethe::tasks {
 
@@ -17,22 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kWhere = "task text";
-
-/// The member `name`: a path, or a list of paths.
-std::vector<fs::path> read_paths(ObjectReader& reader, const char* name, const fs::path& root) {
-  const json::value& value = reader.at(name);
-  const json::array list = value.is_array() ? value.as_array() : json::array{value};
-  std::vector<fs::path> paths;
-  for (const auto& entry : list) {
-    if (!entry.is_string()) break;
-    paths.push_back(look_for(std::string(entry.as_string()), root));
-  }
-  if (list.empty() || paths.size() != list.size()) {
-    throw Error(ErrorKind::kConfig,
-                reader.where(name) + ": expected a list of paths, found " + json::serialize(value));
-  }
-  return paths;
-}
 
 StreamText read_one(const fs::path& path) {
   return {path.filename().string(), path, sha256_hex(read_text_file(path))};

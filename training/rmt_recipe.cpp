@@ -125,7 +125,8 @@ void parse_task(ObjectReader& reader, const std::filesystem::path& root, RmtReci
     throw unknown_name(kKind, "memory task", name, known);
   }
   recipe.task = tasks::parse_fact_task(name);
-  recipe.place = tasks::parse_fact_place(reader.string("place", "uniform"));
+  recipe.place = tasks::parse_fact_place(
+      reader.string("place", recipe.task == tasks::FactTask::kMemorise ? "start" : "uniform"));
   recipe.noise = tasks::NoiseSource::read(reader, root);
 }
 

@@ -221,6 +221,12 @@ class Trainer {
     for (const double accuracy : validation_) text += " " + fixed(100 * accuracy, 1);
     events_.message(text);
     if (options_.keep_stages) write(options_.out / "stages" / stage.name, validation_);
+    if (stage.ramp > 0 && progress_.ramp < 1) {
+      // What follows is trained, and tested, on every variant.
+      events_.message("stage " + stage.name + " ended at " + fixed(100 * progress_.ramp, 0) +
+                      " % of the variants; from here on all of them come");
+      progress_.ramp = 1;
+    }
     ++progress_.stage;
     progress_.stage_step = 0;
     progress_.average = 0;

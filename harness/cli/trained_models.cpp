@@ -8,6 +8,7 @@
 
 #include "harness/base/error.h"
 #include "harness/cli/root.h"
+#include "harness/cli/suites.h"
 #include "harness/runner/interrupts.h"
 
 namespace lethe::cli {
@@ -20,15 +21,21 @@ constexpr std::string_view kPrefix = "checkpoints/";
 
 // The trainer hears Ctrl-C itself and saves its state; here it must not end us first.
 void train(const std::string& recipe, std::int64_t seed, const fs::path& out,
-           const fs::path& database) {
+           const fs::path& database, const Options& options) {
   prepare_engine_environment();
   runner::Interrupts interrupts(true);
-  const std::vector<std::string> words{"train",        "rmt",
-                                       "--recipe",     recipe,
-                                       "--seed",       std::to_string(seed),
-                                       "--out",        out.string(),
-                                       "--db",         database.string(),
-                                       "--keep-stages"};
+  std::vector<std::string> words{"train",        "rmt",
+                                 "--recipe",     recipe,
+                                 "--seed",       std::to_string(seed),
+                                 "--out",        out.string(),
+                                 "--db",         database.string(),
+                                 "--keep-stages"};
+  if (const auto list = devices(options); !list.empty()) {
+    words.insert(words.end(), {"--device", list.front()});
+  }
+  if (options.has("threads")) {
+    words.insert(words.end(), {"--threads", options.text("threads")});
+  }
   const int code = boost::process::system(engine_program().string(), boost::process::args(words));
   if (interrupts.take() > 0 || code == kExitInterrupted) {
     throw Error(ErrorKind::kInterrupted,
@@ -49,11 +56,12 @@ void name_folders(grid::Suite& suite, const fs::path& out_dir) {
 
 }  // namespace
 
-void train_missing(grid::Suite& suite, const fs::path& out_dir, const fs::path& database) {
+void train_missing(grid::Suite& suite, const fs::path& out_dir, const fs::path& database,
+                   const Options& options) {
   for (const grid::TrainingWanted& wanted : suite.train) {
     for (const std::int64_t seed : wanted.seeds) {
       const std::string name = wanted.recipe + "-" + std::to_string(seed);
-      train(wanted.recipe, seed, out_dir / kPrefix / name, database);
+      train(wanted.recipe, seed, out_dir / kPrefix / name, database, options);
     }
   }
   name_folders(suite, out_dir);

@@ -22,6 +22,7 @@ struct AnswerRecord {
   std::vector<std::string> references;        ///< at least one
   std::vector<std::string> classes;           ///< labels, for metrics that choose among them
   std::optional<std::int64_t> words;          ///< length as the benchmark states it
+  std::optional<std::string> question;        ///< for metrics that look at it
 };
 
 /// Where a text lies in a record: members, separated by dots ("metadata.passage_id"). A list on the

@@ -13,6 +13,7 @@
 
 #include "models/tokenizer/tokenizer.h"
 #include "tasks/memory/noise.h"
+#include "tasks/memory/segment_source.h"
 
 namespace lethe::tasks {
 
@@ -56,26 +57,25 @@ struct FactOptions {
   ReasoningVariants variants;
 };
 
-/// One sample: its segments can be asked for in any order and any number of times.
-class FactSample {
+/// One sample.
+class FactSample final : public SegmentSource {
  public:
-  std::int64_t segments() const { return segments_; }
-  std::int64_t segment_tokens() const { return segment_tokens_; }
+  std::int64_t segments() const override { return segments_; }
+  std::int64_t segment_tokens() const override { return segment_tokens_; }
   /// Index into kPlaces.
-  std::int64_t answer() const { return answer_; }
+  std::int64_t answer() const override { return answer_; }
   /// The beginning of an answer, which a model that continues texts is given after the last
   /// segment.
   const std::vector<std::int64_t>& cue() const { return cue_; }
-  /// Segment of each fact, in the order in which they were placed.
-  std::vector<std::int64_t> fact_segments() const;
   /// Where the text of a fact, or of the question, lies.
   struct Span {
     std::int64_t segment, offset, tokens;
   };
   /// Facts in the order in which they were placed, then the question.
   std::vector<Span> spans() const;
-  /// Fills `out` (segment_tokens of them) with the tokens of segment `index`.
-  void fill(std::int64_t index, std::span<std::int64_t> out) const;
+  /// In the order in which they were placed.
+  std::vector<std::int64_t> fact_segments() const override;
+  void fill(std::int64_t index, std::span<std::int64_t> out) const override;
 
  private:
   friend class FactGenerator;

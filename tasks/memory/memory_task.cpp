@@ -8,11 +8,16 @@
 #include "harness/base/hash.h"
 #include "harness/base/seed.h"
 #include "harness/base/spec.h"
+#include "policies/rmt.h"
 #include "tasks/memory/recurrent_run.h"
 #include "tasks/window_options.h"
 
 namespace lethe::tasks {
 namespace {
+
+std::vector<std::string> places() {
+  return {kPlaces.begin(), kPlaces.end()};
+}
 
 std::int64_t index_of(const std::string& id) {
   const auto slash = id.find('/');
@@ -31,6 +36,12 @@ MemoryTaskOptions MemoryTaskOptions::parse(const std::string& task, const json::
   options.task = parse_fact_task(task);
   options.place = parse_fact_place(
       reader.string("fact", options.task == FactTask::kMemorise ? "start" : "uniform"));
+  if (options.task == FactTask::kMemorise && options.place != FactPlace::kStart) {
+    throw Error(ErrorKind::kConfig, reader.where("fact") +
+                                        ": expected \"start\", where the fact of memorise stands, "
+                                        "found \"" +
+                                        to_string(options.place) + "\"; task detect has others");
+  }
   options.segment =
       at_least(reader.integer("segment", options.segment), 1, reader.where("segment"));
   options.confusers = reader.number("confusers", options.confusers);
@@ -118,8 +129,7 @@ void MemoryTask::check_recurrent(const models::RecurrentConfig& config) const {
                                         " text tokens, which the checkpoint has, found " +
                                         std::to_string(options_.segment));
   }
-  const std::vector<std::string> places(kPlaces.begin(), kPlaces.end());
-  if (config.labels != places) {
+  if (config.labels != places()) {
     throw Error(ErrorKind::kModel, "task " + to_string(options_.task) +
                                        ": expected a checkpoint whose classes are the six places, "
                                        "found one with " +
@@ -131,6 +141,13 @@ void MemoryTask::run_recurrent(std::span<const std::string> sample_ids,
                                const models::Tokenizer& tokenizer,
                                const models::RecurrentModel& model, const RunSettings& settings,
                                const SampleHooks& hooks) const {
+  if (options_.samples < 2 &&
+      policies::memory_use(settings.policy) == policies::MemoryUse::kShuffled) {
+    throw Error(ErrorKind::kConfig,
+                "policy '" + settings.policy.text +
+                    "' needs another sample, whose memory it takes: expected at least 2 samples, "
+                    "found 1");
+  }
   std::vector<RecurrentSample> batch;
   const RecurrentRun run(model, settings);
   for (std::size_t begin = 0; begin < sample_ids.size() && !hooks.stop_requested();) {
@@ -139,7 +156,8 @@ void MemoryTask::run_recurrent(std::span<const std::string> sample_ids,
     batch.clear();
     for (const std::string& id : sample_ids.subspan(begin, count)) {
       const std::string other = id_of((index_of(id) + 1) % options_.samples);
-      batch.push_back({id, sample(id, tokenizer), sample(other, tokenizer)});
+      batch.push_back({id, std::make_shared<FactSample>(sample(id, tokenizer)),
+                       std::make_shared<FactSample>(sample(other, tokenizer))});
     }
     run.samples(batch, hooks);
     begin += count;
@@ -170,7 +188,7 @@ SampleOutcome MemoryTask::run(const std::string& sample_id, const models::Tokeni
     const auto id = word_ids(tokenizer, std::string(place)).front();
     logits.push_back(result.logits.front()[static_cast<std::size_t>(id)]);
   }
-  SampleOutcome outcome = judged(text, logits);
+  SampleOutcome outcome = judged(text, places(), logits);
   outcome.tokens_in = count;
   outcome.bos_count = bos ? 1 : 0;
   outcome.layers = result.layers;

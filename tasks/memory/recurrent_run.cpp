@@ -35,7 +35,7 @@ std::optional<Position> resumed(models::StateKeeper& keeper, std::span<const Rec
                       state.get_value<double>("seconds"),
                       {shape.batch, shape.rows, state.get<double>("memory")}};
     if (position.memory.values.size() == shape.values.size() && position.segment >= 0 &&
-        position.segment < batch.front().own.segments()) {
+        position.segment < batch.front().own->segments()) {
       return position;
     }
     keeper.refused("it is of another shape");
@@ -56,17 +56,18 @@ void save(models::StateKeeper& keeper, std::span<const RecurrentSample> batch,
 
 }  // namespace
 
-SampleOutcome judged(const FactSample& sample, std::span<const double> logits) {
+SampleOutcome judged(const SegmentSource& sample, std::span<const std::string> classes,
+                     std::span<const double> logits) {
   const auto best = static_cast<std::size_t>(std::ranges::max_element(logits) - logits.begin());
   const auto segments = sample.fact_segments();
   const auto answer = static_cast<std::size_t>(sample.answer());
   SampleOutcome outcome;
   outcome.output =
-      json::serialize(json::object{{"answer", kPlaces[answer]},
-                                   {"predicted", kPlaces[best]},
+      json::serialize(json::object{{"answer", classes[answer]},
+                                   {"predicted", classes[best]},
                                    {"segments", sample.segments()},
                                    {"fact_segments", json::array(segments.begin(), segments.end())},
-                                   {"classes", kPlaces.size()},
+                                   {"classes", classes.size()},
                                    {"logits", json::array(logits.begin(), logits.end())},
                                    {"resident_bytes", resident_bytes()}});
   outcome.score = best == answer ? 1.0 : 0.0;
@@ -80,7 +81,7 @@ void RecurrentRun::samples(std::span<const RecurrentSample> batch, const SampleH
   using policies::MemoryUse;
   const MemoryUse use = policies::memory_use(settings_.policy);
   const auto count = static_cast<std::int64_t>(batch.size());
-  const FactSample& shape = batch.front().own;
+  const SegmentSource& shape = *batch.front().own;
   const std::int64_t segments = shape.segments(), tokens = shape.segment_tokens();
   models::RecurrentMemory initial = model_.initial(count);
   if (use == MemoryUse::kNone) initial = {count, 0, {}};
@@ -97,8 +98,8 @@ void RecurrentRun::samples(std::span<const RecurrentSample> batch, const SampleH
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const bool stranger = use == MemoryUse::kShuffled && !last;
       (stranger ? batch[i].other : batch[i].own)
-          .fill(position.segment, std::span(ids).subspan(i * static_cast<std::size_t>(tokens),
-                                                         static_cast<std::size_t>(tokens)));
+          ->fill(position.segment, std::span(ids).subspan(i * static_cast<std::size_t>(tokens),
+                                                          static_cast<std::size_t>(tokens)));
     }
     if (use == MemoryUse::kReset) position.memory = initial;
     if (last) {
@@ -117,7 +118,8 @@ void RecurrentRun::samples(std::span<const RecurrentSample> batch, const SampleH
   const std::int64_t bytes = use == MemoryUse::kNone ? 0 : model_.memory_bytes();
   const std::size_t classes = logits.size() / batch.size();
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    SampleOutcome outcome = judged(batch[i].own, std::span(logits).subspan(i * classes, classes));
+    SampleOutcome outcome = judged(*batch[i].own, model_.recurrent().labels,
+                                   std::span(logits).subspan(i * classes, classes));
     outcome.tokens_in = text;
     outcome.kv_bytes = bytes;
     outcome.peak_kv_bytes = bytes;

@@ -2,24 +2,25 @@
 // Samples of a memory task through a model with recurrent memory, segment by segment.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "models/rmt/recurrent_model.h"
-#include "tasks/memory/fact_task.h"
+#include "tasks/memory/segment_source.h"
 #include "tasks/task.h"
 
 namespace lethe::tasks {
 
 struct RecurrentSample {
   std::string id;
-  FactSample own;
-  FactSample other;  ///< whose memory it is given where memories are shuffled
+  std::shared_ptr<const SegmentSource> own;
+  std::shared_ptr<const SegmentSource> other;  ///< whose memory it has where they are shuffled
 };
 
-/// Answer of a model that gave these class scores: output and score.
-SampleOutcome judged(const FactSample& sample, std::span<const double> logits);
+/// Answer of a model that gave these class scores: output and score. `classes`: their names.
+SampleOutcome judged(const SegmentSource& sample, std::span<const std::string> classes,
+                     std::span<const double> logits);
 
 class RecurrentRun {
  public:

@@ -191,10 +191,12 @@ Quadratic draw_quadratic(std::uint64_t seed) {
 SequenceGenerator::SequenceGenerator(const SequenceOptions& options)
     : options_(options), vocabulary_(vocabulary_of(options.task)) {
   const bool quadratic = options.task == SequenceTask::kQuadratic;
-  const std::int64_t least = quadratic ? 0 : 1, most = quadratic ? 0
-                                                       : options.task == SequenceTask::kRetrieval
-                                                           ? kLetters
-                                                           : kMostSymbols;
+  // (Of one symbol there are too few inputs for each of training, validation and test to have
+  // some.)
+  const std::int64_t least = quadratic ? 0 : options.task == SequenceTask::kRetrieval ? 1 : 2;
+  const std::int64_t most = quadratic                                  ? 0
+                            : options.task == SequenceTask::kRetrieval ? kLetters
+                                                                       : kMostSymbols;
   if (options.size < least || options.size > most) {
     throw Error(ErrorKind::kConfig, "size of task '" + to_string(options.task) + "': expected " +
                                         std::to_string(least) + " to " + std::to_string(most) +

@@ -177,7 +177,7 @@ TEST_CASE("a suite of several grids has the cells of each, once") {
         Names{"tova/64/float32/256", "window/128/float32/256", "window/128/float32/512"});
 }
 
-TEST_CASE("--set replaces an axis in every grid of a suite") {
+TEST_CASE("an axis from the command line replaces that of every grid of a suite") {
   CHECK(points(read_with(R"({"policies": ["tova"], "budgets": [64], "parts": [
       {"lengths": [256]}, {"lengths": [512], "budgets": [128]}]})",
                          {{"budgets", "32"}})) ==

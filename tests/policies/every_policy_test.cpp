@@ -30,6 +30,8 @@ std::vector<std::string> specs() {
     const auto given = examples.find(info.name);
     const auto names =
         given == examples.end() ? std::vector<std::string>{info.name} : given->second;
+    // (The memory of a recurrent model is no cache, and has no instances.)
+    if (known_policies().resolve(names.front()).traits.recurrent) continue;
     found.insert(found.end(), names.begin(), names.end());
     for (const std::string& help : info.option_help) {
       if (!help.starts_with("scope=")) continue;

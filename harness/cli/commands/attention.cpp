@@ -33,14 +33,14 @@ std::vector<Excerpt> excerpts(const tasks::FactSample& sample) {
   const auto spans = sample.spans();
   const auto around = [&](const tasks::FactSample::Span& span, std::int64_t more) {
     const std::int64_t first = std::max<std::int64_t>(0, span.offset - more);
-    const std::int64_t end =
-        std::min(sample.segment_tokens(), span.offset + span.tokens + more);
+    const std::int64_t end = std::min(sample.segment_tokens(), span.offset + span.tokens + more);
     return std::pair(first, end - first);
   };
   const auto& fact = spans.front();
   const auto& question = spans.back();
   const auto [fact_first, fact_count] = around(fact, 3);
-  std::vector<Excerpt> all{{"write", "the segment with the fact", fact.segment, fact_first, fact_count}};
+  std::vector<Excerpt> all{
+      {"write", "the segment with the fact", fact.segment, fact_first, fact_count}};
   const auto facts = sample.fact_segments();
   const auto holds = [&](std::int64_t segment) {
     return std::ranges::find(facts, segment) != facts.end();
@@ -72,7 +72,8 @@ reports::HeatMap heat_map(const models::AttentionMap& map, const Excerpt& excerp
   }
   out.columns.push_back("rest");
   out.columns.push_back("special");
-  const std::int64_t text = 2 + memory;  // place of the first text token: [CLS] memory [SEP]
+  // Place of the first text token, after [CLS] memory [SEP], or [CLS] alone where there is none.
+  const std::int64_t text = memory > 0 ? memory + 2 : 1;
   const auto weight = [&](std::int64_t row, std::int64_t column) {
     double sum = 0;
     for (std::int64_t h = head.value_or(0); h < (head ? *head + 1 : map.heads); ++h) {
@@ -94,7 +95,8 @@ reports::HeatMap heat_map(const models::AttentionMap& map, const Excerpt& excerp
       shown += *values.back();
     }
     values.emplace_back(all_text - shown);
-    values.emplace_back(weight(row, 0) + weight(row, text - 1) + weight(row, map.tokens - 1));
+    values.emplace_back(weight(row, 0) + (memory > 0 ? weight(row, text - 1) : 0) +
+                        weight(row, map.tokens - 1));
   }
   out.panels.push_back(std::move(panel));
   return out;
@@ -126,6 +128,13 @@ int run_attention(const Options& options) {
   const auto model = models::load_recurrent_model(resolved.path, models::DType::kFloat32);
   const auto tokenizer = models::open_tokenizer(resolved.path);
   const auto& config = model->config();
+  if (config.relative_clip == 0) {
+    throw Error(
+        ErrorKind::kModel,
+        resolved.name +
+            ": its attention goes through LibTorch's fused product, which gives no "
+            "weights; expected an encoder with relative biases, as `lethe train rmt` makes");
+  }
   const std::int64_t memory = model->recurrent().memory_tokens;
   const auto layer = options.integer("layer", config.n_layers - 1, 0, config.n_layers - 1);
   std::optional<std::int64_t> head;
@@ -134,12 +143,12 @@ int run_attention(const Options& options) {
   facts.task = tasks::parse_fact_task(options.text("task", trained_task(model->recurrent())));
   facts.segment_tokens = options.integer("segment", model->recurrent().segment_tokens, 1,
                                          model->recurrent().segment_tokens);
-  const auto noise = tasks::word_noise(
-      *tokenizer, tasks::FactGenerator::confuser_ids(facts.task, *tokenizer),
-      options.number("confusers", 0.0005));
+  const auto noise =
+      tasks::word_noise(*tokenizer, tasks::FactGenerator::confuser_ids(facts.task, *tokenizer),
+                        options.number("confusers", 0.0005));
   const tasks::FactGenerator generator(facts, *tokenizer, noise);
-  const auto seed = derive_seed(static_cast<std::uint64_t>(options.integer("sample", 0, 0)),
-                                "attention");
+  const auto seed =
+      derive_seed(static_cast<std::uint64_t>(options.integer("sample", 0, 0)), "attention");
   const auto sample = generator.sample(seed, options.integer("segments", 4, 1, 1 << 15));
 
   const fs::path out = options.text("out", "attention");

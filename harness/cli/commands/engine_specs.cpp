@@ -169,25 +169,30 @@ CommandSpec trace_spec() {
 CommandSpec attention_spec() {
   CommandSpec spec;
   spec.name = "attention";
-  spec.summary = "what the memory of a recurrent model attends to: where it writes, keeps and reads";
+  spec.summary =
+      "what the memory of a recurrent model attends to: where it writes, keeps and reads";
   spec.description =
       "Runs one sample of a memory task through a model with recurrent memory and draws the\n"
       "attention of [CLS] and of the memory tokens in three segments: the one with the fact (the\n"
-      "memory writes), one after it without (it keeps), and the last (the question reads). Columns\n"
-      "are the memory, the words of the fact or question, the rest of the text and the special tokens; mean over\n"
-      "heads unless --head names one (Figure 4 of arXiv 2304.11062). Writes write, keep and read as\n"
+      "memory writes), one after it without (it keeps), and the last (the question reads). "
+      "Columns\n"
+      "are the memory, the words of the fact or question, the rest of the text and the special "
+      "tokens; mean over\n"
+      "heads unless --head names one (Figure 4 of arXiv 2304.11062). Writes write, keep and read "
+      "as\n"
       "SVG and PNG, and attention.json with the numbers.";
-  spec.options = {{"model", "MODEL", "registered name or folder (default rmt-detect-1)"},
-                  {"task", "NAME", "memorise, detect or reasoning (default: what it was trained for)"},
-                  {"segments", "N", "of the sample (default 4)"},
-                  {"segment", "N", "text tokens of a segment (default: the checkpoint's)"},
-                  {"sample", "N", "number of the sample (default 0)"},
-                  {"layer", "N", "from 0 (default: the last)"},
-                  {"head", "N", "from 0 (default: mean over heads)"},
-                  {"confusers", "P", "hard negatives, share of tokens (default 0.0005)"},
-                  {"out", "DIR", "folder of the maps (default attention)"}};
-  spec.examples = {{"maps of the shipped checkpoint",
-                    "lethe attention --segments 4 --out attention"}};
+  spec.options = {
+      {"model", "MODEL", "registered name or folder (default rmt-detect-1)"},
+      {"task", "NAME", "memorise, detect or reasoning (default: what it was trained for)"},
+      {"segments", "N", "of the sample (default 4)"},
+      {"segment", "N", "text tokens of a segment (default: the checkpoint's)"},
+      {"sample", "N", "number of the sample (default 0)"},
+      {"layer", "N", "from 0 (default: the last)"},
+      {"head", "N", "from 0 (default: mean over heads)"},
+      {"confusers", "P", "hard negatives, share of tokens (default 0.0005)"},
+      {"out", "DIR", "folder of the maps (default attention)"}};
+  spec.examples = {
+      {"maps of the shipped checkpoint", "lethe attention --segments 4 --out attention"}};
   return spec;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -69,11 +70,20 @@ std::vector<Entry> list_suites() {
   std::vector<Entry> entries;
   for (const auto& name : shipped_suites()) {
     const auto suite = grid::read_suite(suite_path(name), {});
-    entries.push_back(
-        {name,
-         suite.title,
-         "data/suites/" + name + ".json",
-         {"policies: " + join(suite.policies, ", "), "models: " + join(suite.models, ", ")}});
+    std::vector<std::string> policies = suite.policies, models = suite.models;
+    const auto add = [](std::vector<std::string>& known, const std::vector<std::string>& more) {
+      for (const auto& each : more) {
+        if (std::ranges::find(known, each) == known.end()) known.push_back(each);
+      }
+    };
+    for (const auto& part : suite.parts) {
+      add(policies, part.policies);
+      add(models, part.models);
+    }
+    entries.push_back({name,
+                       suite.title,
+                       "data/suites/" + name + ".json",
+                       {"policies: " + join(policies, ", "), "models: " + join(models, ", ")}});
   }
   return entries;
 }

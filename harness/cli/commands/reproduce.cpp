@@ -46,7 +46,7 @@ int reproduce_one(const std::string& name, const Options& options) {
   const auto& report = reports::find_report(suite.report);
   const fs::path out_dir = options.text("out", "report/" + suite.name);
   const fs::path database = options.text("db", (out_dir / "results.db").string());
-  train_missing(suite, out_dir, database);
+  train_missing(suite, out_dir, database, options);
   const auto loaded = load_suite(suite, device_kind(options));
   const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
   const bool as_json = options.has("json");
@@ -78,8 +78,8 @@ int reproduce_one(const std::string& name, const Options& options) {
   return written.invariant_violated ? kExitOutsideTolerance : kExitOk;
 }
 
-/// The shipped suite that shows in minutes what `name` shows in hours: NAME-quick, or the one of its
-/// family, rmt-quick for rmt-2m; "" where there is none.
+/// The shipped suite that shows in minutes what `name` shows in hours: NAME-quick, or the one of
+/// its family, rmt-quick for rmt-2m; "" where there is none.
 std::string find_quick_form(const std::string& name, const std::vector<std::string>& known) {
   for (const auto& stem : {name, name.substr(0, name.find('-'))}) {
     if (std::ranges::count(known, stem + "-quick") > 0) return stem + "-quick";

@@ -146,7 +146,10 @@ void note_trained(TrainingRecorder& recorder, const training::RmtTrainOptions& t
 int run_train(const Options& options) {
   options.choice("WHAT", "", {"rmt"});
   auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")), root_folder());
-  if (options.has("backbone")) recipe.model.backbone = options.text("backbone");
+  if (options.has("backbone")) {
+    recipe.model.backbone = options.text("backbone");
+    recipe.text["model"].as_object()["backbone"] = recipe.model.backbone;  // into the provenance
+  }
   training::RmtTrainOptions train;
   train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
   train.threads = static_cast<int>(options.integer("threads", models::compute_threads(), 1, 1024));
