@@ -15,6 +15,8 @@
 namespace lethe::models {
 namespace {
 
+constexpr double kStep = 1e-5;  // of central differences
+
 struct Shape {
   std::int64_t batch, rows, tokens, heads, head_dim, clip;
 };
@@ -35,7 +37,7 @@ std::string text_of(const Shape& shape) {
   return text;
 }
 
-at::Tensor uniform(std::vector<std::int64_t> sizes, double bound, RandomStream& random) {
+at::Tensor uniform(const std::vector<std::int64_t>& sizes, double bound, RandomStream& random) {
   at::Tensor out = at::empty(sizes, at::kDouble);
   double* values = out.mutable_data_ptr<double>();
   for (std::int64_t i = 0; i < out.numel(); ++i) values[i] = bound * (2 * random.uniform() - 1);
@@ -170,7 +172,6 @@ TEST_CASE("the kernels have the gradients of the tensors", "[property]") {
 }
 
 TEST_CASE("the gradients of the kernels are slopes of their values", "[property]") {
-  constexpr double kStep = 1e-5;
   for (const Shape& shape :
        {Shape{1, 3, 5, 2, 8, 1}, Shape{2, 4, 4, 1, 8, 0}, Shape{1, 2, 9, 1, 16, 12}}) {
     CAPTURE(text_of(shape));

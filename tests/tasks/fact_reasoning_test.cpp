@@ -12,6 +12,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+constexpr std::int64_t kSamples = 4000;
+
 struct Relation {
   std::string subject, direction, object;  ///< subject lies `direction` of object
 };
@@ -93,7 +95,6 @@ TEST_CASE("every question of the reasoning task is answered by exactly one fact"
 // and off its converse 494, by fact 1 498 and fact 2 502, "what is D of the Y" 506 and "what is the
 // X D of" 494 times, 445 rows of facts with one direction word; answers 151 to 177 of each place.
 TEST_CASE("the reasoning task has the distribution of the authors' table", "[statistics]") {
-  constexpr std::int64_t kSamples = 4000;
   const auto generate = test::generator({FactTask::kReasoning, FactPlace::kSegment, 24, {}});
   std::int64_t converse = 0, first = 0, object = 0, same = 0;
   std::vector<std::int64_t> answers(6);

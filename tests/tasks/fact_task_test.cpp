@@ -19,6 +19,7 @@ using test::generator;
 using test::ids_of;
 using test::told;
 
+constexpr std::int64_t kSegments = 8, kTokens = 30;  // of the samples that are counted
 constexpr FactTask kTasks[] = {FactTask::kMemorise, FactTask::kDetect, FactTask::kReasoning};
 constexpr FactPlace kRules[] = {FactPlace::kStart, FactPlace::kSegment, FactPlace::kUniform};
 
@@ -119,7 +120,6 @@ TEST_CASE("facts and question do not depend on the noise", "[property]") {
 }
 
 TEST_CASE("segments, classes, persons and offsets are uniform", "[statistics]") {
-  constexpr std::int64_t kSegments = 8, kTokens = 30;
   const auto generate = generator({FactTask::kDetect, FactPlace::kUniform, kTokens, {}});
   std::vector<std::int64_t> segments(kSegments), classes(6);
   std::map<std::string, std::int64_t> persons, verbs;

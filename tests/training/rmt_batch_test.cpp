@@ -23,6 +23,8 @@ namespace {
 
 using tasks::FactSample;
 
+constexpr double kStep = 1e-5;  // of central differences
+
 // A small model in float64 whose every weight matters.
 struct Fixture {
   explicit Fixture(std::int64_t clip = 3, bool norm_before = false) {
@@ -102,7 +104,6 @@ TEST_CASE("gradients through three segments are slopes of the loss", "[rmt]") {
   const auto result = run_batch(*fixture.start.layout, fixture.flat, fixture.samples, 0, true);
   REQUIRE(result.gradient.numel() == fixture.start.layout->size());
   CHECK(result.loss == fixture.loss(fixture.flat));
-  constexpr double kStep = 1e-5;
   const at::Tensor moved = fixture.flat.clone();
   const Named gradients = named_weights(*fixture.start.layout, result.gradient),
               weights = named_weights(*fixture.start.layout, moved);
