@@ -19,9 +19,9 @@ struct Norm {
 /// Matrices are [out, in] in the product type; norms and biases in the compute type. What a family
 /// does not have is undefined.
 struct LayerWeights {
-  Norm attention_norm;   ///< [hidden]; NormPlace says of what
-  at::Tensor qkv;        ///< [(heads + 2 kv_heads) * head_dim, hidden]
-  at::Tensor qkv_bias;   ///< [(heads + 2 kv_heads) * head_dim]
+  Norm attention_norm;  ///< [hidden]; NormPlace says of what
+  at::Tensor qkv;       ///< [(heads + 2 kv_heads) * head_dim, hidden]
+  at::Tensor qkv_bias;  ///< [(heads + 2 kv_heads) * head_dim]
   /// [heads, 2 relative_clip + 1] where the model has one: kRelativeScale times it is added to the
   /// scores.
   at::Tensor relative_bias;
