@@ -214,8 +214,9 @@ TEST_CASE("a recipe that cannot be carried out is refused before the first step"
   CHECK_THAT(error(ErrorKind::kConfig, model), Contains("need 35 positions"));
   auto wide = small_recipe_json();
   wide["model"].as_object()["relative_clip"] = 40;
-  CHECK_THAT(error(ErrorKind::kModel, wide),
-             Contains("recipe: model") && Contains("lethe_relative_clip") && Contains("found 40"));
+  CHECK_THAT(error(ErrorKind::kModel, wide), Contains("recipe small: model") &&
+                                                 Contains("lethe_relative_clip") &&
+                                                 Contains("found 40"));
   auto shorter = small_recipe_json();
   shorter["stages"].at(0).at("batches").at(0).as_object()["segment"] = 10;
   CHECK_THAT(error(ErrorKind::kConfig, shorter), Contains("segment: expected at least 11 tokens"));
