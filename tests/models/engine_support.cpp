@@ -93,7 +93,8 @@ std::vector<std::string> every_policy() {
       {"pyramidkv", {"pyramidkv:kernel=3,window=4"}}};
   std::vector<std::string> out;
   for (const auto& info : policies::known_policies().list()) {
-    if (!policies::known_policies().resolve(info.name).traits.takes_budget) continue;
+    const auto traits = policies::known_policies().resolve(info.name).traits;
+    if (!traits.takes_budget || traits.recurrent) continue;  // the latter keeps no cache
     if (const auto given = small.find(info.name); given != small.end()) {
       out.insert(out.end(), given->second.begin(), given->second.end());
       continue;
