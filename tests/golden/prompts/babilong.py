@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 # Makes babilong.jsonl: BABILong's own prompts around the facts of bAbI questions.
 # Usage: babilong.py BABILONG_CHECKOUT BABI_EN_FOLDER > babilong.jsonl
 import glob
