@@ -83,6 +83,8 @@ std::string run_of(const store::CellRecord& record, const json::value& inputs) {
     rest.erase(axis);
   }
   // Columns count even where the inputs of an old database lack them.
+  // Formed by the length alone, and a recurrent model rotates nothing.
+  rest.erase("rope_angles");
   rest["columns"] = {record.schedule, record.positions, record.dtype, record.kv_dtype, record.seed};
   return canonical_json(rest);
 }
