@@ -11,6 +11,7 @@
 #include "models/engine/generate.h"
 #include "models/tokenizer/text_stream.h"
 #include "tasks/answer_score.h"
+#include "tasks/generated_outcome.h"
 
 namespace lethe::tasks {
 
@@ -48,7 +49,7 @@ SampleOutcome outcome_of(const AnswerRun& run, const AskedAnswer& asked, const s
   answer.output["stop"] = models::to_string(result.reason);
   answer.output["prompt_sha256"] = sha256_hex(asked.prompt.text);
   answer.output["cut"] = nullptr;
-  SampleOutcome outcome;
+  SampleOutcome outcome = generated_outcome(std::move(result));
   if (const auto& cut = asked.prompt.cut) {
     answer.output["cut"] = {{"from", cut->from}, {"tokens", cut->tokens}};
     outcome.tokens_cut = cut->tokens;
@@ -58,14 +59,6 @@ SampleOutcome outcome_of(const AnswerRun& run, const AskedAnswer& asked, const s
   outcome.score = answer.score;
   outcome.tokens_in = static_cast<std::int64_t>(asked.prompt.tokens.size());
   outcome.bos_count = asked.prompt.bos_count;
-  outcome.new_tokens = static_cast<std::int64_t>(result.ids.size());
-  outcome.prefill_seconds = result.prefill_seconds;
-  outcome.decode_seconds = result.decode_seconds;
-  outcome.seconds = result.prefill_seconds + result.decode_seconds;
-  outcome.shared_tokens = result.shared_tokens;
-  outcome.layers = std::move(result.layers);
-  outcome.kv_bytes = result.kv_bytes;
-  outcome.peak_kv_bytes = result.peak_kv_bytes;
   return outcome;
 }
 

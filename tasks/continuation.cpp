@@ -5,6 +5,7 @@
 
 #include "harness/base/error.h"
 #include "models/engine/generate.h"
+#include "tasks/generated_outcome.h"
 #include "tasks/run_one.h"
 
 namespace lethe::tasks {
@@ -121,20 +122,11 @@ void ContinuationTask::run_all(std::span<const std::string> sample_ids,
   }
 
   model.generate(requests, options, [&](std::size_t index, models::GenerateResult result) {
-    SampleOutcome outcome;
+    auto text = models::printable_utf8(tokenizer.decode(result.ids, /*skip_special=*/false));
+    SampleOutcome outcome = generated_outcome(std::move(result));
     outcome.tokens_in = prompt_tokens();
     outcome.bos_count = bos_count(sample_ids[index], tokenizer);
-    outcome.output =
-        output_of(models::printable_utf8(tokenizer.decode(result.ids, /*skip_special=*/false)),
-                  options.lanes);
-    outcome.new_tokens = static_cast<std::int64_t>(result.ids.size());
-    outcome.prefill_seconds = result.prefill_seconds;
-    outcome.decode_seconds = result.decode_seconds;
-    outcome.seconds = result.prefill_seconds + result.decode_seconds;
-    outcome.shared_tokens = result.shared_tokens;
-    outcome.layers = std::move(result.layers);
-    outcome.kv_bytes = result.kv_bytes;
-    outcome.peak_kv_bytes = result.peak_kv_bytes;
+    outcome.output = output_of(std::move(text), options.lanes);
     hooks.done(sample_ids[index], std::move(outcome));
   });
 }
