@@ -95,7 +95,11 @@ std::unique_ptr<models::RecurrentDecoderLayout> decoder_layout(const RmtRecipe& 
   rmt.memory_tokens = recipe.model.memory;
   for (const RmtStage& stage : recipe.stages) {
     for (const RmtBatch& batch : stage.batches) {
-      rmt.segment_tokens = std::max(rmt.segment_tokens, generator.segment_tokens(batch.segments));
+      tasks::SequenceOptions options = *recipe.sequence;
+      if (batch.size > 0) options.size = batch.size;
+      const std::int64_t tokens =
+          tasks::SequenceGenerator(options).segment_tokens(batch.segments);
+      rmt.segment_tokens = std::max(rmt.segment_tokens, tokens);
     }
   }
   return std::make_unique<models::RecurrentDecoderLayout>(
@@ -127,6 +131,26 @@ json::object training_json(const RmtRecipe& recipe, const RmtTrainOptions& optio
   if (!recipe.sequence) training["trained_confusers"] = confusers;
   training["steps"] = reached.steps;
   return training;
+}
+
+// tokenizer.json of recall's words, so that a grid can run the decoder as any other.
+std::string word_tokenizer(const std::vector<std::string>& vocabulary) {
+  json::object ids;
+  for (std::size_t i = 0; i < vocabulary.size(); ++i) ids[vocabulary[i]] = i;
+  return json::serialize(json::object{
+             {"version", "1.0"},
+             {"added_tokens", json::array{}},
+             {"normalizer", nullptr},
+             {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+             {"post_processor", nullptr},
+             {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", false}}},
+             {"model",
+              {{"type", "WordPiece"},
+               {"unk_token", vocabulary.front()},
+               {"continuing_subword_prefix", "##"},
+               {"max_input_chars_per_word", 100},
+               {"vocab", ids}}}}) +
+         "\n";
 }
 
 // Ids beyond the table of embeddings would be found in the middle of a run.
@@ -215,6 +239,10 @@ bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   if (!std::filesystem::is_regular_file(file) || !std::filesystem::is_regular_file(model)) {
     return false;
   }
+  for (const RmtStage& stage : recipe.stages) {
+    const auto kept = options.out / "stages" / stage.name / "model.safetensors";
+    if (options.keep_stages && !std::filesystem::is_regular_file(kept)) return false;
+  }
   const json::value value = read_json_file(file, ErrorKind::kData);
   if (!value.is_object()) return false;
   const auto* key = value.get_object().if_contains("run_key");
@@ -223,6 +251,24 @@ bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   // its model beside this provenance. (Provenance of earlier builds has no hash.)
   const auto* hash = value.get_object().if_contains("model_sha256");
   return !hash || *hash == json::value(sha256_file(model));
+}
+
+void require_free(const RmtRecipe& recipe, const RmtTrainOptions& options) {
+  const auto file = options.out / "provenance.json";
+  if (!std::filesystem::is_regular_file(file)) return;
+  const json::value value = read_json_file(file, ErrorKind::kData);
+  const auto* object = value.if_object();
+  const auto* key = object ? object->if_contains("run_key") : nullptr;
+  if (key && *key == json::value(rmt_run_key(recipe, options))) return;
+  const auto* other = object ? object->if_contains("recipe") : nullptr;
+  const auto* name = other && other->is_object() ? other->get_object().if_contains("name") : nullptr;
+  const auto* seed = object ? object->if_contains("seed") : nullptr;
+  throw Error(ErrorKind::kConfig,
+              options.out.string() + ": expected a new folder or one of recipe " + recipe.name +
+                  ", seed " + std::to_string(options.seed) + ", found a finished run of recipe " +
+                  (name ? canonical_json(*name) : "unknown") + ", seed " +
+                  (seed ? canonical_json(*seed) : "unknown") +
+                  " (or of other settings); give another --out, or delete it");
 }
 
 void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& recipe,
@@ -251,6 +297,9 @@ void write_rmt_checkpoint(const std::filesystem::path& folder, const RmtRecipe& 
   if (!start.tokenizer.empty()) {
     write_file_atomically(folder / "tokenizer.json",
                           read_file(start.tokenizer / "tokenizer.json", ErrorKind::kModel));
+  } else if (recipe.sequence->task == tasks::SequenceTask::kRecall) {
+    const tasks::SequenceGenerator generator(*recipe.sequence);
+    write_file_atomically(folder / "tokenizer.json", word_tokenizer(generator.vocabulary()));
   }
   write_file_atomically(folder / "config.json", json::serialize(config) + "\n");
   write_file_atomically(folder / "provenance.json", json::serialize(provenance) + "\n");

@@ -52,5 +52,7 @@ std::string rmt_run_key(const RmtRecipe& recipe, const RmtTrainOptions& options)
 /// the run, and the hash of the model that lies beside it. Throws Error(kData) for a provenance
 /// that is no JSON.
 bool is_trained(const RmtRecipe& recipe, const RmtTrainOptions& options);
+/// Throws Error(kConfig) when options.out holds what another finished run left.
+void require_free(const RmtRecipe& recipe, const RmtTrainOptions& options);
 
 }  // namespace lethe::training

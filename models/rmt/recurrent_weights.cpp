@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <ATen/ATen.h>
+
 #include "models/transformer/families/families.h"
 
 namespace lethe::models {
@@ -68,6 +70,10 @@ void RecurrentLayout::read(const Checkpoint& checkpoint, const at::Tensor& flat,
   Places stored(kFloat);
   const std::size_t encoder = map(families::bert_prefix(checkpoint), unused, stored);
   read_places(checkpoint, stored, flat, backbone ? encoder : stored.all().size());
+  if (!backbone || recurrent().memory_tokens == 0) return;
+  // Memory stands in place of word embeddings, which a pretrained encoder has small.
+  const RecurrentWeights bound = bind(flat);
+  bound.memory.mul_(bound.encoder.embedding.std());
 }
 
 }  // namespace lethe::models

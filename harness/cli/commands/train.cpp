@@ -146,6 +146,10 @@ void note_trained(TrainingRecorder& recorder, const training::RmtTrainOptions& t
 int run_train(const Options& options) {
   options.choice("WHAT", "", {"rmt"});
   auto recipe = training::read_rmt_recipe(recipe_path(options.text("recipe")), root_folder());
+  // A recipe that ships names a folder beside data/.
+  if (const fs::path& given = recipe.model.backbone; !given.empty() && !fs::exists(given)) {
+    recipe.model.backbone = (root_folder() / given).string();
+  }
   if (options.has("backbone")) {
     recipe.model.backbone = options.text("backbone");
     recipe.text["model"].as_object()["backbone"] = recipe.model.backbone;  // into the provenance
@@ -174,6 +178,7 @@ int run_train(const Options& options) {
     if (recorder) note_trained(*recorder, train, console);
     return kExitOk;
   }
+  training::require_free(recipe, train);
   if (recorder) recorder->begin(provenance_record(train));
   training::RmtTrainResult result;
   try {
