@@ -12,6 +12,7 @@
 #include "tasks/memory/babilong_prompts.h"
 #include "tasks/memory/babilong_task.h"
 #include "tasks/memory/memory_task.h"
+#include "tasks/memory/recall_task.h"
 #include "tasks/metrics/metric.h"
 #include "tasks/pg19.h"
 #include "tasks/retention.h"
@@ -87,6 +88,13 @@ std::vector<NamedInfo> own_tasks() {
                      "data/samples/pg19, data/samples/pg19-stream)",
                      "books: list of ids, or \"all\" (default), folder by folder"},
                     "stream")},
+      {"recall",
+       "16 pairs of a key and a value strewn into noise, all of them asked for at the end; for "
+       "decoders trained on its words",
+       "tasks/memory/recall_task.h; associative retrieval of arXiv 2207.06881, section 4.2, "
+       "stretched",
+       {"samples (default 64), seed (of the test set, default 0)",
+        "seeds: a list of numbers: these samples instead of the test set"}},
       memory_task(FactTask::kMemorise, "one fact at the start of a long text"),
       memory_task(FactTask::kDetect, "one fact somewhere in a long text"),
       memory_task(FactTask::kReasoning, "two relations of places in a long text, one asked for")};
@@ -138,6 +146,9 @@ std::unique_ptr<Task> make_task(const std::string& name, const json::object& opt
   if (name == "retention") {
     return std::make_unique<RetentionTask>(RetentionOptions::parse(options, root), length);
   }
+  if (name == "recall") {
+    return std::make_unique<RecallTask>(RecallOptions::parse(options), length);
+  }
   if (is_memory_task(name)) {
     return std::make_unique<MemoryTask>(MemoryTaskOptions::parse(name, options, root), length);
   }
@@ -169,6 +180,7 @@ std::optional<double> rescore(const std::string& task, const std::string& output
   if (task == "retention") return RetentionTask::rescore(output);
   if (output.empty()) return std::nullopt;
   if (is_memory_task(task)) return MemoryTask::rescore(output);
+  if (task == "recall") return RecallTask::rescore(output);
   const auto own = own_tasks();
   if (std::ranges::any_of(own, [&](const auto& known) { return known.name == task; })) {
     return std::nullopt;

@@ -2,10 +2,13 @@
 #include "training/rmt_batch.h"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include "harness/base/seed.h"
 #include "models/rmt/recurrent_encoder.h"
 
 namespace lethe::training {
@@ -29,11 +32,24 @@ BatchResult finished(const at::Tensor& loss, const at::Tensor& leaf, double righ
   return result;
 }
 
+// [samples, memory tokens, hidden] of `like`, uniform of mean 0 and variance 1. The stream is ours:
+// the same on every machine and device.
+at::Tensor unit_noise(const at::Tensor& like, std::uint64_t seed) {
+  RandomStream random(seed);
+  const at::Tensor noise = at::empty(like.sizes(), at::kFloat);
+  float* values = noise.mutable_data_ptr<float>();
+  const double reach = std::sqrt(3.0);
+  for (std::int64_t i = 0; i < noise.numel(); ++i) {
+    values[i] = static_cast<float>(reach * (2 * random.uniform() - 1));
+  }
+  return noise.to(like.options());
+}
+
 }  // namespace
 
 BatchResult run_batch(const models::RecurrentLayout& layout, const at::Tensor& flat,
                       std::span<const tasks::FactSample> samples, std::int64_t bptt,
-                      bool with_gradient) {
+                      bool with_gradient, const MemoryNoise& noise) {
   const c10::AutoGradMode mode(with_gradient);
   const at::Tensor leaf = leaf_of(flat, with_gradient);
   const models::RecurrentEncoder encoder(layout, layout.bind(leaf),
@@ -50,6 +66,11 @@ BatchResult run_batch(const models::RecurrentLayout& layout, const at::Tensor& f
     }
     // (The initial memory is a weight: within reach of the gradient it is trained.)
     if (bptt > 0 && s > 0 && s + bptt == segments - 1) memory = memory.detach();
+    if (noise.share > 0 && s > 0 && memory.numel() > 0) {
+      const at::Tensor size = memory.detach().square().mean().sqrt();
+      memory = memory + unit_noise(memory, derive_seed(noise.seed, std::to_string(s))) *
+                            (size * noise.share);
+    }
     const auto segment = encoder.segment(ids.to(flat.device()), memory);
     memory = segment.memory;
     cls = segment.cls;
@@ -72,15 +93,18 @@ BatchResult run_batch(const models::RecurrentDecoderLayout& layout, const at::Te
   const models::RecurrentDecoder decoder(layout, layout.bind(leaf, precision), precision);
   const auto batch = static_cast<std::int64_t>(samples.size());
   const std::int64_t inputs = generator.inputs(), each = generator.segment_tokens(segments);
-  // Row t of a sample predicts token t + 1; rows of the target share a weight of 1.
+  // Row t of a sample predicts token t + 1; rows of the target that count share a weight of 1.
   const at::Tensor all = at::empty({batch, inputs + 1}, at::kLong);
   const at::Tensor shares = at::zeros({batch, inputs}, at::kDouble);
   std::int64_t first = inputs;
   for (std::int64_t i = 0; i < batch; ++i) {
     const tasks::SequenceSample& sample = samples[static_cast<std::size_t>(i)];
     std::ranges::copy(sample.tokens, all.mutable_data_ptr<std::int64_t>() + i * (inputs + 1));
-    const std::int64_t count = sample.target_end - sample.target_begin;
-    shares[i].narrow(0, sample.target_begin - 1, count).fill_(1.0 / static_cast<double>(count));
+    const std::int64_t step = sample.target_step;
+    const std::int64_t count = (sample.target_end - sample.target_begin) / step;
+    shares[i]
+        .slice(0, sample.target_begin + step - 2, sample.target_end - 1, step)
+        .fill_(1.0 / static_cast<double>(count));
     first = std::min(first, sample.target_begin - 1);
   }
   const at::Tensor ids = all.to(flat.device());

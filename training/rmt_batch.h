@@ -22,11 +22,19 @@ struct BatchResult {
   at::Tensor gradient;  ///< of the loss, [layout.size()]; undefined where none was asked for
 };
 
+/// Disturbs the memory from segment to segment, so that it learns to pull itself back: what it
+/// cannot repair within the trained segments would add up over thousands. (Ours; neither paper has
+/// it.) Uniform noise of mean 0, whose root mean square is `share` times that of the memory.
+struct MemoryNoise {
+  double share = 0;
+  std::uint64_t seed = 0;
+};
+
 /// Runs samples of equal shape. `bptt`: segments that the gradient reaches back from the last one;
 /// 0: all.
 BatchResult run_batch(const models::RecurrentLayout& layout, const at::Tensor& flat,
                       std::span<const tasks::FactSample> samples, std::int64_t bptt,
-                      bool with_gradient);
+                      bool with_gradient, const MemoryNoise& noise = {});
 
 /// The same for sequences cut into `segments` equal ones, on a decoder. The loss of a sample is the
 /// mean over the tokens of its target, and no other token has one. `bptt`: borders of segments, the

@@ -84,6 +84,8 @@ RmtBatch parse_batch(const json::value& value, const std::string& where, bool fa
   if (facts) {
     batch.segment = at_least(reader, "segment", batch.segment, 1);
     batch.confusers = within(reader, "confusers", 0, 0, 0.5);
+  } else {
+    batch.size = at_least(reader, "size", 0, 0);
   }
   reader.finish();
   return batch;
@@ -179,6 +181,7 @@ RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where,
   recipe.clip_norm = within(reader, "clip_norm", recipe.clip_norm, 1e-6, 1e6);
   recipe.warmup = at_least(reader, "warmup", recipe.warmup, 0);
   recipe.bptt = at_least(reader, "bptt", 0, 0);
+  if (facts) recipe.memory_noise = within(reader, "memory_noise", 0, 0, 10);
   recipe.shards = at_least(reader, "shards", recipe.shards, 1);
   const auto& stages = reader.array("stages");
   for (std::size_t i = 0; i < stages.size(); ++i) {

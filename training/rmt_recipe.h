@@ -39,6 +39,9 @@ struct RmtBatch {
   /// Most segments: taken by half of the batches, the others 1 … most. Of a sequence task: of all.
   std::int64_t segments = 1;
   double confusers = 0;  ///< hard negatives, share of tokens
+  /// Of a sequence task: the size of this batch's samples where it is not the recipe's (recall,
+  /// whose vocabulary does not depend on it: short texts first).
+  std::int64_t size = 0;
 };
 
 struct RmtStage {
@@ -66,6 +69,7 @@ struct RmtRecipe {
   double weight_decay = 0.01;
   double clip_norm = 1.0;
   std::int64_t warmup = 100;  ///< steps of the whole run
+  double memory_noise = 0;    ///< of the memory tasks: MemoryNoise::share (rmt_batch.h)
   /// Segments that a gradient reaches back from the last one (borders that it crosses); 0: all.
   std::int64_t bptt = 0;
   /// Parts of a batch whose gradients are formed apart and added in order: the result does not

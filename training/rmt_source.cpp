@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harness/base/error.h"
+#include "harness/base/seed.h"
 #include "models/tokenizer/tokenizer.h"
 #include "tasks/memory/fact_task.h"
 #include "tasks/memory/sequence_tasks.h"
@@ -51,29 +52,34 @@ class FactSource final : public RmtSource {
   }
 
   std::unique_ptr<RmtSamples> draw(const RmtBatch& batch, std::int64_t segments,
-                                   std::span<const std::uint64_t> seeds, RmtUse /*use*/,
+                                   std::span<const std::uint64_t> seeds, RmtUse use,
                                    double ramp) override {
     const FactGenerator generate = generator(batch, ramp);
     std::vector<tasks::FactSample> samples;
     for (const std::uint64_t seed : seeds) samples.push_back(generate.sample(seed, segments));
-    return std::make_unique<Samples>(layout_, recipe_.bptt, std::move(samples));
+    const double noise = use == RmtUse::kTraining ? recipe_.memory_noise : 0;
+    return std::make_unique<Samples>(layout_, recipe_.bptt,
+                                     MemoryNoise{noise, derive_seed(seeds.front(), "memory")},
+                                     std::move(samples));
   }
 
  private:
   class Samples final : public RmtSamples {
    public:
-    Samples(const models::RecurrentLayout& layout, std::int64_t bptt,
+    Samples(const models::RecurrentLayout& layout, std::int64_t bptt, MemoryNoise noise,
             std::vector<tasks::FactSample> samples)
-        : layout_(layout), bptt_(bptt), samples_(std::move(samples)) {}
+        : layout_(layout), bptt_(bptt), noise_(noise), samples_(std::move(samples)) {}
     BatchResult run(const at::Tensor& flat, std::size_t begin, std::size_t end,
                     bool with_gradient) const override {
+      const std::uint64_t seed = derive_seed(noise_.seed, std::to_string(begin));
       return run_batch(layout_, flat, std::span(samples_).subspan(begin, end - begin), bptt_,
-                       with_gradient);
+                       with_gradient, {noise_.share, seed});
     }
 
    private:
     const models::RecurrentLayout& layout_;
     std::int64_t bptt_;
+    MemoryNoise noise_;
     std::vector<tasks::FactSample> samples_;
   };
 
@@ -95,9 +101,15 @@ class FactSource final : public RmtSource {
 class SequenceSource final : public RmtSource {
  public:
   SequenceSource(const RmtRecipe& recipe, const RmtStart& start)
-      : bptt_(recipe.bptt), layout_(*start.decoder), generator_(*recipe.sequence) {}
+      : options_(*recipe.sequence), bptt_(recipe.bptt), layout_(*start.decoder) {}
 
-  void check(const RmtBatch& batch) override { generator_.segment_tokens(batch.segments); }
+  void check(const RmtBatch& batch) override {
+    const auto& vocabulary = generator(batch).vocabulary();
+    if (std::ssize(vocabulary) != layout_.config().vocab_size) {
+      throw Error(ErrorKind::kInternal, "the vocabulary of a task depends on its size");
+    }
+    generator(batch).segment_tokens(batch.segments);
+  }
 
   std::int64_t segments(const RmtBatch& batch, RandomStream& /*random*/) const override {
     return batch.segments;
@@ -107,38 +119,54 @@ class SequenceSource final : public RmtSource {
     return {batch.segments};
   }
 
-  std::unique_ptr<RmtSamples> draw(const RmtBatch& /*batch*/, std::int64_t segments,
+  std::unique_ptr<RmtSamples> draw(const RmtBatch& batch, std::int64_t segments,
                                    std::span<const std::uint64_t> seeds, RmtUse use,
                                    double /*ramp*/) override {
+    const tasks::SequenceGenerator& generate = generator(batch);
     const auto split =
         use == RmtUse::kTraining ? tasks::SequenceSplit::kTrain : tasks::SequenceSplit::kTest;
     std::vector<tasks::SequenceSample> samples;
-    for (const std::uint64_t seed : seeds) samples.push_back(generator_.sample(seed, split));
-    return std::make_unique<Samples>(*this, segments, std::move(samples));
+    for (const std::uint64_t seed : seeds) samples.push_back(generate.sample(seed, split));
+    return std::make_unique<Samples>(*this, generate, segments, std::move(samples));
   }
 
  private:
   class Samples final : public RmtSamples {
    public:
-    Samples(const SequenceSource& source, std::int64_t segments,
-            std::vector<tasks::SequenceSample> samples)
-        : source_(source), segments_(segments), samples_(std::move(samples)) {}
+    Samples(const SequenceSource& source, const tasks::SequenceGenerator& generator,
+            std::int64_t segments, std::vector<tasks::SequenceSample> samples)
+        : source_(source),
+          generator_(generator),
+          segments_(segments),
+          samples_(std::move(samples)) {}
     BatchResult run(const at::Tensor& flat, std::size_t begin, std::size_t end,
                     bool with_gradient) const override {
-      return run_batch(source_.layout_, flat, source_.generator_,
+      return run_batch(source_.layout_, flat, generator_,
                        std::span(samples_).subspan(begin, end - begin), segments_, source_.bptt_,
                        with_gradient);
     }
 
    private:
     const SequenceSource& source_;
+    const tasks::SequenceGenerator& generator_;
     std::int64_t segments_;
     std::vector<tasks::SequenceSample> samples_;
   };
 
+  const tasks::SequenceGenerator& generator(const RmtBatch& batch) {
+    auto& generator = generators_[batch.size];
+    if (!generator) {
+      tasks::SequenceOptions options = options_;
+      if (batch.size > 0) options.size = batch.size;
+      generator = std::make_unique<tasks::SequenceGenerator>(options);
+    }
+    return *generator;
+  }
+
+  tasks::SequenceOptions options_;
   std::int64_t bptt_;
   const models::RecurrentDecoderLayout& layout_;
-  tasks::SequenceGenerator generator_;
+  std::map<std::int64_t, std::unique_ptr<tasks::SequenceGenerator>> generators_;  ///< by size
 };
 
 }  // namespace

@@ -15,11 +15,12 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-constexpr std::array<std::pair<std::string_view, SequenceTask>, 4> kTasks = {
+constexpr std::array<std::pair<std::string_view, SequenceTask>, 5> kTasks = {
     {{"copy", SequenceTask::kCopy},
      {"reverse", SequenceTask::kReverse},
      {"retrieval", SequenceTask::kRetrieval},
-     {"quadratic", SequenceTask::kQuadratic}}};
+     {"quadratic", SequenceTask::kQuadratic},
+     {"recall", SequenceTask::kRecall}}};
 
 constexpr std::int64_t kPad = 0, kStart = 1, kFirstSymbol = 2;  // of all tasks but retrieval
 constexpr std::int64_t kSymbols = 8;
@@ -27,6 +28,10 @@ constexpr std::int64_t kLetters = 26, kQuestion = 36;  // retrieval: letters, di
 constexpr std::int64_t kQuadraticInputs = 180;         // 6 segments of 30
 constexpr std::string_view kCharacters = "0123456789+-*/^()=;,xD<none.";
 constexpr char kEnd = '.';  // after the roots
+// Recall: "[UNK]" (tokenizers want one), "?", keys, values, words of noise.
+constexpr std::int64_t kAsk = 1, kKeys = 64, kNoiseWords = 128, kPairs = 16;
+constexpr std::int64_t kFirstKey = 2, kFirstValue = kFirstKey + kKeys,
+                       kFirstNoise = kFirstValue + kKeys;
 constexpr std::uint64_t kTestShare = 8;
 constexpr std::int64_t kMostSymbols = 1'000'000;
 
@@ -39,6 +44,13 @@ std::vector<std::string> vocabulary_of(SequenceTask task) {
   };
   if (task == SequenceTask::kRetrieval) {
     add("abcdefghijklmnopqrstuvwxyz0123456789?");
+    return all;
+  }
+  if (task == SequenceTask::kRecall) {
+    all = {"[UNK]", "?"};
+    for (const auto& [letter, count] : {std::pair{'k', kKeys}, {'v', kKeys}, {'n', kNoiseWords}}) {
+      for (std::int64_t i = 0; i < count; ++i) all.push_back(letter + std::to_string(i));
+    }
     return all;
   }
   all = {"<pad>", "<start>"};
@@ -96,6 +108,65 @@ SequenceSample retrieval_sample(const SequenceOptions& options, RandomStream& ra
   input.push_back(kQuestion);
   input.push_back(letters[asked]);
   return sample_of(input, {digits[asked]});
+}
+
+// `count` of the numbers below `below`, in random order.
+Ids drawn_apart(std::int64_t count, std::int64_t below, RandomStream& random) {
+  Ids all(static_cast<std::size_t>(below));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    std::swap(all[i], all[i + random.below(all.size() - i)]);
+  }
+  all.resize(static_cast<std::size_t>(count));
+  return all;
+}
+
+// Words of noise by Zipf's law, the frequency of rank r as 1 / r.
+std::int64_t noise_word(RandomStream& random) {
+  static const std::vector<double> sums = [] {
+    std::vector<double> all;
+    double sum = 0;
+    for (std::int64_t rank = 1; rank <= kNoiseWords; ++rank) {
+      all.push_back(sum += 1 / static_cast<double>(rank));
+    }
+    return all;
+  }();
+  const auto found = std::ranges::upper_bound(sums, random.uniform() * sums.back());
+  return kFirstNoise + std::min<std::int64_t>(found - sums.begin(), kNoiseWords - 1);
+}
+
+SequenceSample recall_sample(const SequenceOptions& options, RandomStream& random) {
+  const Ids keys = drawn_apart(kPairs, kKeys, random);
+  Ids values;
+  for (std::int64_t i = 0; i < kPairs; ++i) {
+    values.push_back(kFirstValue + static_cast<std::int64_t>(random.below(kKeys)));
+  }
+  // A pair is one place among the words.
+  const std::int64_t places = options.size - kPairs;
+  std::vector<std::int64_t> pair_at(static_cast<std::size_t>(places), -1);
+  const Ids chosen = drawn_apart(kPairs, places, random);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    pair_at[static_cast<std::size_t>(chosen[i])] = static_cast<std::int64_t>(i);
+  }
+  const auto put = [&](Ids& out, std::size_t pair) {
+    out.push_back(kFirstKey + keys[pair]);
+    out.push_back(values[pair]);
+  };
+  Ids input, target;
+  for (const std::int64_t pair : pair_at) {
+    if (pair < 0) {
+      input.push_back(noise_word(random));
+    } else {
+      put(input, static_cast<std::size_t>(pair));
+    }
+  }
+  input.push_back(kAsk);
+  for (const std::int64_t pair : drawn_apart(kPairs, kPairs, random)) {
+    put(target, static_cast<std::size_t>(pair));
+  }
+  SequenceSample sample = sample_of(input, target);
+  sample.target_step = 2;
+  return sample;
 }
 
 SequenceSample quadratic_sample(const std::vector<std::string>& vocabulary, std::uint64_t seed) {
@@ -193,7 +264,10 @@ SequenceGenerator::SequenceGenerator(const SequenceOptions& options)
   const bool quadratic = options.task == SequenceTask::kQuadratic;
   // (Of one symbol there are too few inputs for each of training, validation and test to have
   // some.)
-  const std::int64_t least = quadratic ? 0 : options.task == SequenceTask::kRetrieval ? 1 : 2;
+  const std::int64_t least = quadratic                                  ? 0
+                             : options.task == SequenceTask::kRetrieval ? 1
+                             : options.task == SequenceTask::kRecall    ? 2 * kPairs
+                                                                        : 2;
   const std::int64_t most = quadratic                                  ? 0
                             : options.task == SequenceTask::kRetrieval ? kLetters
                                                                        : kMostSymbols;
@@ -214,6 +288,8 @@ std::int64_t SequenceGenerator::inputs() const {
       return 2 * options_.size + 2;
     case SequenceTask::kQuadratic:
       return kQuadraticInputs;
+    case SequenceTask::kRecall:
+      return options_.size + 2 * kPairs;
   }
   throw Error(ErrorKind::kInternal, "unknown sequence task");
 }
@@ -239,6 +315,8 @@ SequenceSample SequenceGenerator::drawn(std::uint64_t seed) const {
       return retrieval_sample(options_, random);
     case SequenceTask::kQuadratic:
       return quadratic_sample(vocabulary_, seed);
+    case SequenceTask::kRecall:
+      return recall_sample(options_, random);
   }
   throw Error(ErrorKind::kInternal, "unknown sequence task");
 }
@@ -254,7 +332,9 @@ std::string SequenceGenerator::text(std::span<const std::int64_t> tokens) const 
   std::string text;
   for (const std::int64_t id : tokens) {
     const std::string& symbol = vocabulary_.at(static_cast<std::size_t>(id));
-    if (symbol != "<pad>") text += symbol;
+    if (symbol == "<pad>") continue;
+    if (options_.task == SequenceTask::kRecall && !text.empty()) text += ' ';
+    text += symbol;
   }
   return text;
 }
@@ -267,9 +347,11 @@ double SequenceGenerator::score(const SequenceSample& sample,
   const auto skipped = static_cast<std::size_t>(sample.answer_begin - sample.target_begin);
   const auto wanted =
       tokens.subspan(static_cast<std::size_t>(sample.answer_begin), found.size() - skipped);
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) right += found[skipped + i] == wanted[i];
-  const auto count = static_cast<std::int64_t>(wanted.size());
+  std::int64_t right = 0, count = 0;
+  const auto step = static_cast<std::size_t>(sample.target_step);
+  for (std::size_t i = step - 1; i < wanted.size(); i += step, ++count) {
+    right += found[skipped + i] == wanted[i];
+  }
   if (options_.task == SequenceTask::kQuadratic) return right == count ? 1.0 : 0.0;
   return static_cast<double>(right) / static_cast<double>(count);
 }
