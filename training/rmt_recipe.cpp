@@ -3,30 +3,15 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "harness/base/error.h"
 #include "harness/base/names.h"
+#include "training/recipe_members.h"
 
 namespace lethe::training {
 namespace {
 
 constexpr ErrorKind kKind = ErrorKind::kConfig;
-
-std::int64_t at_least(ObjectReader& reader, const char* name, std::int64_t fallback,
-                      std::int64_t least) {
-  const std::int64_t value = reader.integer(name, fallback);
-  if (value >= least) return value;
-  throw Error(kKind, reader.where(name) + ": expected at least " + std::to_string(least) +
-                         ", found " + std::to_string(value));
-}
-
-double within(ObjectReader& reader, const char* name, double fallback, double least, double most) {
-  const double value = reader.number(name, fallback);
-  if (value >= least && value <= most) return value;
-  throw Error(kKind, reader.where(name) + ": expected " + std::to_string(least) + " to " +
-                         std::to_string(most) + ", found " + std::to_string(value));
-}
 
 void expect_multiple(const std::string& where, std::int64_t of, const char* what,
                      std::int64_t found) {
@@ -132,22 +117,6 @@ void parse_task(ObjectReader& reader, const std::filesystem::path& root, RmtReci
   recipe.noise = tasks::NoiseSource::read(reader, root);
 }
 
-// Names tell the random draws of stages apart, and are folders of checkpoints.
-void check_stage_names(const std::vector<RmtStage>& stages, const std::string& where) {
-  std::set<std::string> names;
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const std::string& name = stages[i].name;
-    const std::string place = where + "[" + std::to_string(i) + "]: name: ";
-    if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
-      throw Error(kKind, place + "expected the name of a folder, found '" + name + "'");
-    }
-    if (!names.insert(name).second) {
-      throw Error(kKind, place + "expected another name than the stages before have, found '" +
-                             name + "' again");
-    }
-  }
-}
-
 }  // namespace
 
 std::string RmtRecipe::task_name() const {
@@ -188,7 +157,9 @@ RmtRecipe parse_rmt_recipe(const json::value& value, const std::string& where,
     recipe.stages.push_back(
         parse_stage(stages[i], reader.where("stages") + "[" + std::to_string(i) + "]", facts));
   }
-  check_stage_names(recipe.stages, reader.where("stages"));
+  std::vector<std::string> names;
+  for (const RmtStage& stage : recipe.stages) names.push_back(stage.name);
+  check_stage_names(names, reader.where("stages"));
   reader.finish();
   if (recipe.stages.empty()) throw Error(kKind, where + ": stages: expected at least one");
   recipe.text = value.get_object();
