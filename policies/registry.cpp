@@ -6,6 +6,7 @@
 #include "policies/h2o.h"
 #include "policies/h2o_oracle.h"
 #include "policies/l2.h"
+#include "policies/namm/namm.h"
 #include "policies/observed.h"
 #include "policies/pyramidkv.h"
 #include "policies/random.h"
@@ -133,6 +134,7 @@ Registry& mutable_registry() {
     register_l2(registry);
     register_snapkv(registry);
     register_pyramidkv(registry);
+    register_namm(registry);
     register_rmt(registry);
     registry.add_refusal("streaming-llm",
                          "it is two axes of a cell: the policy window:sinks=4 (the first four "

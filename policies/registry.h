@@ -24,6 +24,8 @@ struct PolicyPlan {
   /// the same.
   std::function<std::int64_t(const LayerContext&, std::int64_t budget)> layer_budget;
   std::string plugin_sha256;  ///< of the library that it comes from; "" for a policy of our own
+  /// Of what stands in the files that its options name; "" where they name none.
+  std::string content_sha256;
 };
 
 /// One entry of `lethe list policies`.

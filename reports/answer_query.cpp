@@ -63,7 +63,7 @@ std::optional<AnswerTaskInfo> task_of(const store::CellRecord& record, const jso
 Settings settings_of(const store::CellRecord& record, const json::value& inputs) {
   json::object rest = inputs.as_object();
   for (const char* axis : {"policy", "budget", "schedule", "positions", "plugin_sha256",
-                           "chat_template_sha256", "task", "samples"}) {
+                           "policy_content_sha256", "chat_template_sha256", "task", "samples"}) {
     rest.erase(axis);
   }
   return {.task = "",
@@ -77,10 +77,15 @@ Settings settings_of(const store::CellRecord& record, const json::value& inputs)
           .variant = canonical_json(rest)};
 }
 
-/// Hash of the plug-in that the cell's policy comes from; "" for a built-in one.
-std::string plugin_of(const json::value& inputs) {
-  const json::value* hash = inputs.as_object().if_contains("plugin_sha256");
-  return hash && hash->is_string() ? std::string(hash->as_string()) : "";
+/// Hashes of the plug-in that the cell's policy comes from and of the files it names; "" for a
+/// built-in one that names none.
+std::string origin_of(const json::value& inputs) {
+  std::string origin;
+  for (const char* member : {"plugin_sha256", "policy_content_sha256"}) {
+    const json::value* hash = inputs.as_object().if_contains(member);
+    if (hash && hash->is_string()) origin += hash->as_string();
+  }
+  return origin;
 }
 
 AnswerSample sample_of(const std::vector<json::value>& row, const AnswerTaskInfo& task) {
@@ -158,7 +163,7 @@ std::vector<Read> read_cells(const store::RunStore& store, const Selection& sele
                     .samples = samples_of(store, record.key, *task)};
     cells.push_back({settings_of(record, inputs),
                      std::move(*task),
-                     {record.policy, record.budget, plugin_of(inputs)},
+                     {record.policy, record.budget, origin_of(inputs)},
                      std::move(cell)});
   }
   return cells;

@@ -35,7 +35,8 @@ std::string of_panel(const Settings& settings) {
 
 std::string variant_of(const std::string& inputs) {
   json::object rest = parse_json(inputs, "cell inputs", ErrorKind::kStore).as_object();
-  for (const char* axis : {"policy", "budget", "schedule", "positions", "plugin_sha256"})
+  for (const char* axis :
+       {"policy", "budget", "schedule", "positions", "plugin_sha256", "policy_content_sha256"})
     rest.erase(axis);
   return canonical_json(rest);
 }

@@ -140,7 +140,7 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
 
 grid::PolicyEntry Catalogue::policy(const std::string& text) {
   const auto plan = policies::known_policies().resolve(text);
-  return {plan.text, plan.traits.takes_budget, plan.plugin_sha256};
+  return {plan.text, plan.traits.takes_budget, plan.plugin_sha256, plan.content_sha256};
 }
 
 std::string Catalogue::schedule(const std::string& text) {

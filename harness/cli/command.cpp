@@ -14,6 +14,8 @@
 #include "harness/base/error.h"
 #include "harness/base/names.h"
 #include "harness/base/version.h"
+#include "harness/cli/root.h"
+#include "policies/namm/namm.h"
 #include "policies/plugin/plugin.h"
 
 namespace lethe::cli {
@@ -115,6 +117,7 @@ int dispatch(const std::vector<Command>& commands, std::vector<std::string> word
   try {
     if (command.forward) return command.forward(words);
     const Options options = parse_options(command.spec.options, command.spec.arguments, words);
+    policies::set_namm_folder([] { return root_folder() / "data" / "checkpoints"; });
     for (const auto& file : options.all("plugin")) policies::load_plugin(file);
     if (const auto data = options.find("data")) {
       setenv("LETHE_DATA", std::filesystem::absolute(*data).c_str(), 1);

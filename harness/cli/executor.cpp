@@ -156,6 +156,12 @@ void TaskExecutor::run(const runner::Job& job, runner::JobSink& sink) {
                     "': its plugin is not the one that the plan was made with; it was built anew "
                     "while the run went on: run again");
   }
+  if (inputs.string("policy_content_sha256", "") != settings.policy.content_sha256) {
+    throw Error(ErrorKind::kPolicy,
+                "policy '" + settings.policy.text +
+                    "': the file it names is not the one that the plan was made with; it changed "
+                    "while the run went on: run again");
+  }
   if (!inputs.at("budget").is_null()) settings.budget = inputs.integer("budget");
   settings.seed = static_cast<std::uint64_t>(inputs.integer("seed"));
   settings.evaluate.schedule = policies::Schedule::parse(inputs.string("schedule"));

@@ -30,6 +30,8 @@ struct PolicyEntry {
   std::string text;  ///< canonical specification
   bool takes_budget = true;
   std::string plugin_sha256 = {};  ///< of the library it comes from: part of the key; "" for none
+  /// Of what stands in the files that it names: part of the key; "" for none.
+  std::string content_sha256 = {};
 };
 
 /// One sample of a task at one length.

@@ -84,7 +84,8 @@ inline std::string canonical_json(const CellInputs& inputs) {
 /// ordered [id, hash, cluster] of the samples, "policy": canonical text, "budget": integer or null,
 /// "schedule", "positions", "length", "dtype", "kv_dtype", "seed", "device_kind": "cpu" | "cuda",
 /// "rope_angles": "hf32" | "f64", "engine_version"}, and where there is one, "plugin_sha256" of the
-/// policy, "chat_template_sha256" that prompts stand in and "end_ids" that texts end at.
+/// policy, "policy_content_sha256" of the files it names, "chat_template_sha256" that prompts stand
+/// in and "end_ids" that texts end at.
 struct Cell {
   std::string key;    ///< SHA-256 of canonical_json(inputs)
   CellInputs inputs;  ///< what the key is hashed over

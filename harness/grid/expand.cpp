@@ -157,7 +157,7 @@ class Expansion {
     cell.seed = axes_.numbers(Axis::kSeeds)[at(point, Axis::kSeeds)];
     check(cell, point);
     cell.inputs = CellInputs(
-        common_of(axes_.policies()[at(point, Axis::kPolicies)].plugin_sha256),
+        common_of(axes_.policies()[at(point, Axis::kPolicies)]),
         {has_budget ? std::string_view(canonical_[0][at(point, Axis::kBudgets)]) : "null",
          canonical_[1][at(point, Axis::kDtypes)], canonical_[2][at(point, Axis::kKvDtypes)],
          canonical_[3][at(point, Axis::kPolicies)], canonical_[4][at(point, Axis::kPositions)],
@@ -173,12 +173,14 @@ class Expansion {
     if (!keys_.insert(cells_.back().key).second) cells_.pop_back();
   }
 
-  /// The members that cells of one plugin's policies have in common; "": of policies of our own.
-  const std::shared_ptr<const CellInputs::Common>& common_of(const std::string& plugin_sha256) {
-    auto& common = common_[plugin_sha256];
+  /// The members that cells of policies have in common which come from the same library and name
+  /// files of the same content; most have neither.
+  const std::shared_ptr<const CellInputs::Common>& common_of(const PolicyEntry& policy) {
+    auto& common = common_[policy.plugin_sha256 + policy.content_sha256];
     if (!common) {
       json::object members = group_members_;
-      members["plugin_sha256"] = plugin_sha256;
+      if (!policy.plugin_sha256.empty()) members["plugin_sha256"] = policy.plugin_sha256;
+      if (!policy.content_sha256.empty()) members["policy_content_sha256"] = policy.content_sha256;
       common = std::make_shared<const CellInputs::Common>(std::move(members));
     }
     return common;
@@ -227,7 +229,7 @@ class Expansion {
   std::optional<Point> group_point_;
   Cell group_;
   json::object group_members_;  ///< that the group's cells have in common
-  std::map<std::string, std::shared_ptr<const CellInputs::Common>> common_;  ///< by plugin
+  std::map<std::string, std::shared_ptr<const CellInputs::Common>> common_;  ///< by those hashes
   std::int64_t prompt_ = 0;  ///< of the group's task
   bool generates_ = false;   ///< likewise
   bool cuts_input_ = false;  ///< likewise

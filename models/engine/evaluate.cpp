@@ -92,7 +92,8 @@ class DecoderModel final : public Model {
                                           "' looks at later tokens; only the scan path can show "
                                           "them");
     }
-    if (options.path == Path::kDense && policy.traits.takes_budget) {
+    // One that is not of fixed size chooses without a budget too.
+    if (options.path == Path::kDense && (policy.traits.takes_budget || !policy.traits.fixed_size)) {
       throw Error(ErrorKind::kConfig,
                   "the dense path knows no policy but full, found '" + policy.text + "'");
     }

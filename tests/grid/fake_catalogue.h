@@ -22,7 +22,8 @@ class FakeCatalogue final : public grid::Catalogue {
   json::object task_identity{{"version", 1}};
   std::string id_suffix, cluster_suffix;
   std::string chat_template_sha256;
-  std::string content;  ///< of all samples, mixed into their hashes
+  std::string policy_content_sha256;  ///< of what tova names
+  std::string content;                ///< of all samples, mixed into their hashes
   int calls = 0;
 
   grid::ModelEntry model(const std::string& name) override {
@@ -40,8 +41,9 @@ class FakeCatalogue final : public grid::Catalogue {
   grid::PolicyEntry policy(const std::string& text) override {
     ++calls;
     if (text == "full") return {"full", false};
-    if (text == "tova-layer") return {"tova", true};
-    if (text == "tova" || text.starts_with("window")) return {text, true};
+    if (text == "tova-layer") return {"tova", true, "", policy_content_sha256};
+    if (text == "tova") return {text, true, "", policy_content_sha256};
+    if (text.starts_with("window")) return {text, true};
     throw unknown_name(ErrorKind::kPolicy, "policy", text,
                        std::vector<std::string>{"full", "tova", "window"});
   }

@@ -97,6 +97,7 @@ TEST_CASE("changing any input changes the key") {
       {"task option", [](auto& suite, auto&) { suite.tasks[0].second["windows"] = 2; }},
       {"task version", [](auto&, auto& catalogue) { catalogue.task_identity["version"] = 2; }},
       {"samples", [](auto&, auto& catalogue) { catalogue.samples_per_task = 4; }},
+      {"policy's files", [](auto&, auto& catalogue) { catalogue.policy_content_sha256 = "ef"; }},
       {"chat template", [](auto&, auto& catalogue) { catalogue.chat_template_sha256 = "cd"; }},
       {"sample id", [](auto&, auto& catalogue) { catalogue.id_suffix = "x"; }},
       {"sample content", [](auto&, auto& catalogue) { catalogue.content = "x"; }},
@@ -115,6 +116,16 @@ TEST_CASE("changing any input changes the key") {
     FakeCatalogue catalogue;
     change(suite, catalogue);
     CHECK(keys.insert(cells_of(suite, catalogue)[1].key).second);
+  }
+}
+
+TEST_CASE("files that one policy names are in the keys of its cells alone") {
+  FakeCatalogue other;
+  other.policy_content_sha256 = "ef";
+  const auto before = cells_of(small_suite()), after = cells_of(small_suite(), other);
+  REQUIRE(before.size() == after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK((before[i].key != after[i].key) == (after[i].policy == "tova"));
   }
 }
 

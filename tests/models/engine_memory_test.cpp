@@ -225,7 +225,8 @@ TEST_CASE("under a window a policy keeps the smaller of budget and window", "[pr
   options.budget = 40;  // more than the window leaves
   for (const std::string& policy : every_policy()) {
     if (policies::known_policies().resolve(policy).traits.reads_whole_text) continue;
-    if (policy == "truncate") continue;  // its chunks of 40 are shorter than two windows
+    if (policy == "truncate") continue;        // its chunks of 40 are shorter than two windows
+    if (policy.starts_with("namm")) continue;  // may drop more than the window does
     RandomStream random(20);
     options.schedule = random_schedule(random, policy, 90);
     const auto r = run(model, ids, policy, options);

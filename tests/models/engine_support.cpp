@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "harness/base/names.h"
+#include "tests/policies/namm_reference.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -90,15 +91,16 @@ std::vector<std::string> every_policy() {
   // Observation windows that fit tiny texts.
   const std::map<std::string, std::vector<std::string>> small = {
       {"snapkv", {"snapkv:kernel=3,window=4", "snapkv:kernel=3,pool=max,scope=layer,window=3"}},
-      {"pyramidkv", {"pyramidkv:kernel=3,window=4"}}};
+      {"pyramidkv", {"pyramidkv:kernel=3,window=4"}},
+      {"namm", {"namm:cap=true,weights=" + policies::random_namm_file(1)}}};
   std::vector<std::string> out;
   for (const auto& info : policies::known_policies().list()) {
-    const auto traits = policies::known_policies().resolve(info.name).traits;
-    if (!traits.takes_budget || traits.recurrent) continue;  // the latter keeps no cache
     if (const auto given = small.find(info.name); given != small.end()) {
       out.insert(out.end(), given->second.begin(), given->second.end());
       continue;
     }
+    const auto traits = policies::known_policies().resolve(info.name).traits;
+    if (!traits.takes_budget || traits.recurrent) continue;  // the latter keeps no cache
     out.push_back(info.name);
     const std::string help = join(info.option_help, "\n");
     if (help.find("scope=") != std::string::npos) {
@@ -167,6 +169,8 @@ policies::Schedule random_schedule(RandomStream& random, const std::string& poli
     schedule.kind = static_cast<Kind>(random.below(5));
     if (schedule.kind == Kind::kBlock || schedule.kind == Kind::kEvery)
       schedule.block = 2 + static_cast<std::int64_t>(random.below(20));
+    if (schedule.kind == Kind::kBlock && plan.traits.update_interval > 1)
+      schedule.block = plan.traits.update_interval;
     if (schedule.needs_prompt()) {
       schedule.prompt =
           1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(length - 1)));

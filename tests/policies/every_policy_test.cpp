@@ -5,7 +5,7 @@
 #include <map>
 
 #include "policies/plugin/plugin.h"
-#include "tests/policies/simulated_layer.h"
+#include "tests/policies/namm_reference.h"
 #include "tests/support/catch.h"
 
 namespace lethe::policies {
@@ -20,6 +20,8 @@ std::vector<std::string> specs() {
       {"l2", {"l2", "l2:sinks=1"}},
       {"snapkv", {"snapkv:window=4", "snapkv:kernel=7,pool=max,window=3", "snapkv:window=1"}},
       {"pyramidkv", {"pyramidkv:window=4"}},
+      {"namm",
+       {"namm:weights=" + random_namm_file(1), "namm:cap=true,weights=" + random_namm_file(2)}},
   };
   // Policies from outside keep the same rules.
   for (const char* plugin : {"tova_twin", "sink_tova", "c_window"}) {
@@ -44,6 +46,11 @@ std::vector<std::string> specs() {
   return found;
 }
 
+/// Temporary files have another name in every run, which must not seed anything.
+std::string without_path(const std::string& spec) {
+  return spec.substr(0, spec.find("weights="));
+}
+
 bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
   return a.size() == b.size() &&
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
@@ -54,7 +61,7 @@ TEST_CASE("every policy gives valid plans, repeats itself, and goes on from a sa
   for (const std::string& spec : specs()) {
     const PolicyPlan plan = known_policies().resolve(spec);
     CHECK(known_policies().resolve(plan.text).text == plan.text);
-    RandomStream random(derive_seed(11, spec));
+    RandomStream random(derive_seed(11, without_path(spec)));
     std::size_t departures = 0;
     for (int round = 0; round < 40; ++round) {
       const auto tokens = static_cast<std::int64_t>(20 + random.below(30));
@@ -85,6 +92,7 @@ TEST_CASE("every policy gives valid plans, repeats itself, and goes on from a sa
 
 TEST_CASE("a budget as long as the text takes nothing away", "[property]") {
   for (const std::string& spec : specs()) {
+    if (spec.starts_with("namm")) continue;  // drops what it thinks little of, under any budget
     const PolicyPlan plan = known_policies().resolve(spec);
     RandomStream random(derive_seed(12, spec));
     const SimulatedLayer layer = random_layer(random, 30, 2, 2, false);
