@@ -37,6 +37,7 @@ NammPolicyRecipe parse_policy(const json::value& value, const std::string& where
   }
   policy.hidden = at_least(reader, "hidden", policy.hidden, 1);
   policy.bias = within(reader, "bias", policy.bias, 0, 100);
+  policy.cap = at_least(reader, "cap", 0, 0);
   reader.finish();
   return policy;
 }

@@ -20,6 +20,8 @@ struct NammPolicyRecipe {
   /// All other weights begin at 0, this one, added to every score, here. At 0 the first mean keeps
   /// everything and its members straddle the threshold; more keeps them away from "evict all".
   double bias = 0;
+  /// Most tokens that a head keeps; 0: the network alone decides, as in the paper.
+  std::int64_t cap = 0;
 };
 
 /// What a member is worth.

@@ -110,7 +110,12 @@ grid::ModelEntry Catalogue::model(const std::string& name) {
   if (known != models_.end()) return known->second;
   const auto resolved = resolve_model(name);
   const auto checkpoint = models::open_checkpoint(resolved.path);
-  const auto recurrent = models::read_recurrent_config(resolved.path);
+  auto recurrent = models::read_recurrent_config(resolved.path);
+  // Trained as one with memory, but without: an ordinary decoder, with a cache.
+  if (recurrent && recurrent->form == models::RecurrentForm::kDecoder &&
+      recurrent->memory_tokens == 0) {
+    recurrent.reset();
+  }
   // What nothing here computes ends here, before a plan is made of it.
   const auto require = recurrent ? models::require_encoder : models::require_supported;
   require(checkpoint->config(), checkpoint->label());

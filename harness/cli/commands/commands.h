@@ -39,6 +39,8 @@ int run_bench(const Options& options);
 int run_generate(const Options& options);
 int run_trace(const Options& options);
 int run_train(const Options& options);
+/// `train namm`, which run_train() hands over.
+int train_namm(const Options& options);
 int run_worker_process(const Options& options);
 
 }  // namespace lethe::cli

@@ -199,7 +199,7 @@ CommandSpec attention_spec() {
 CommandSpec train_spec() {
   CommandSpec spec;
   spec.name = "train";
-  spec.summary = "train a model with recurrent memory";
+  spec.summary = "train a model with recurrent memory, or evolve an evicting one (NAMM)";
   spec.description =
       "train rmt: an encoder with recurrent memory (arXiv 2304.11062) by a recipe: a curriculum "
       "of\n"
@@ -209,17 +209,22 @@ CommandSpec train_spec() {
       "goes\n"
       "on with the same command, to the same bits. --db keeps the learning curves: views trainings "
       "and\n"
-      "curves, `lethe report learning`. See docs/rmt.md.";
+      "curves, `lethe report learning`. See docs/rmt.md.\n\n"
+      "train namm: parameters of policy namm (arXiv 2410.13166), evolved by a recipe on worker\n"
+      "processes: stages of tasks, a population scored on the same prompts, the mean selected on\n"
+      "others. Leaves namm.json, last.json and generations.jsonl. See docs/namm.md.";
   spec.arguments = {{"WHAT"}};
   spec.options = {
-      {"recipe", "NAME", "of data/rmt/recipes, or a JSON file"},
+      {"recipe", "NAME", "of data/rmt/recipes (data/namm/recipes), or a JSON file"},
       {"seed", "N", "of weights, samples and order (default 1)"},
       {"out", "DIR", "folder of the checkpoint"},
       {"backbone", "DIR", "train this pretrained BERT instead of what the recipe names"},
       {"db", "FILE", "result database that takes the learning curves (default: none)"},
       {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
       {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
-      {"threads", "N", "threads (default: all cores)"},
+      {"threads", "N", "threads (default: all cores; namm: of each worker)"},
+      {"workers", "N", "namm: worker processes per device (default 1)"},
+      {"dtype", "D", "namm: of the model: float32 (default), bfloat16, float64"},
       {"device", "NAME", "cpu (default), cuda:0, …"}};
   spec.examples = {{"a memory of four tokens over three short segments, in seconds",
                     "lethe train rmt --recipe smoke --seed 1 --out report/rmt-smoke"}};

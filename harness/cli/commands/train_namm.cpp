@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <optional>
+#include <utility>
+
+#include "harness/base/error.h"
+#include "harness/base/json.h"
+#include "harness/base/text.h"
+#include "harness/cli/commands/commands.h"
+#include "harness/cli/namm_workers.h"
+#include "harness/cli/root.h"
+#include "harness/cli/scratch_folder.h"
+#include "harness/cli/suites.h"
+#include "harness/cli/training_console.h"
+#include "harness/cli/training_files.h"
+#include "harness/cli/training_recorder.h"
+#include "models/engine/evaluate.h"
+#include "policies/namm/parameters.h"
+#include "training/namm_trainer.h"
+
+namespace lethe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// `OUT/generations.jsonl`: one whole record for each generation, in order. A run that goes on
+/// drops what an earlier one wrote past its state.
+class GenerationFile {
+ public:
+  explicit GenerationFile(fs::path path) : path_(std::move(path)) {}
+
+  void keep(std::int64_t generations) {
+    std::string kept;
+    if (fs::exists(path_)) {
+      for (const std::string& line : split(read_file(path_, ErrorKind::kData), '\n')) {
+        if (line.empty()) continue;
+        const json::value value = parse_json(line, path_.string(), ErrorKind::kData);
+        if (ObjectReader(value, path_.string(), ErrorKind::kData).integer("generation") >
+            generations) {
+          break;
+        }
+        kept += line + "\n";
+      }
+    }
+    write_file_atomically(path_, kept);
+  }
+
+  void add(const json::object& record) {
+    std::ofstream out(path_, std::ios::app);
+    out << json::serialize(record) << "\n" << std::flush;
+    if (!out) throw Error(ErrorKind::kStore, "cannot write " + path_.string() + " (disk full?)");
+  }
+
+ private:
+  fs::path path_;
+};
+
+class Sink final : public training::NammSink {
+ public:
+  Sink(TrainingConsole& console, GenerationFile& file) : console_(console), file_(file) {}
+
+  void resumed(std::int64_t step) override {
+    file_.keep(step);
+    console_.resumed(step);
+  }
+  void point(std::int64_t step, const std::string& stage, const std::string& metric,
+             double value) override {
+    console_.point(step, stage, metric, value);
+  }
+  bool stop_requested() override { return console_.stop_requested(); }
+  void saving(std::int64_t step) override { console_.saving(step); }
+  void message(const std::string& text) override { console_.message(text); }
+  void progress(std::int64_t done, std::int64_t most) override { console_.progress(done, most); }
+  void generation(const training::NammGeneration& generation,
+                  const training::NammStage& stage) override {
+    file_.add(training::to_json(generation, stage));
+  }
+
+ private:
+  TrainingConsole& console_;
+  GenerationFile& file_;
+};
+
+std::vector<double> initial_mean(const training::NammRecipe& recipe) {
+  const auto variant = recipe.policy.scorer == "mlp" ? policies::NammVariant::kMlp
+                                                     : policies::NammVariant::kBam;
+  std::vector<double> mean(policies::namm_weight_count(variant, recipe.policy.hidden));
+  mean.back() = recipe.policy.bias;  // b, added to every score, comes last
+  return mean;
+}
+
+store::TrainingRecord record_of(const training::NammRecipe& recipe,
+                                const training::NammTrainOptions& train) {
+  return {.kind = "namm",
+          .name = "namm-" + recipe.name,
+          .recipe = {{"recipe", recipe.text}, {"inputs", train.inputs}},
+          .seed = static_cast<std::int64_t>(train.seed)};
+}
+
+/// Parameters that a finished run leaves: those that did best on the prompts for selection, and the
+/// last mean beside them.
+void write_result(const training::NammRecipe& recipe, const training::NammTrainOptions& train,
+                  const training::NammTrainResult& result, int threads) {
+  json::object provenance = training_provenance(threads);
+  provenance["recipe"] = recipe.text;
+  provenance["seed"] = train.seed;
+  provenance["inputs"] = train.inputs;
+  provenance["run_key"] = training::namm_run_key(recipe, train);
+  provenance["generations"] = result.generations;
+  provenance["seconds"] = result.seconds;
+  const bool selected = !result.best_mean.empty();
+  const auto write = [&](const char* name, const std::vector<double>& mean, json::object more) {
+    policies::NammParameters parameters = namm_parameters(recipe, mean, result.normalisation);
+    parameters.provenance = provenance;
+    for (auto& member : more) parameters.provenance[member.key()] = member.value();
+    policies::write_namm_file(train.out / name, parameters);
+  };
+  write("last.json", result.mean, {{"generation", result.generations}});
+  write("namm.json", selected ? result.best_mean : result.mean,
+        {{"generation", selected ? result.best_generation : result.generations},
+         {"selection_fitness", selected ? json::value(result.best_fitness) : json::value()}});
+}
+
+/// Whether OUT/namm.json is what this run would make.
+bool is_evolved(const training::NammRecipe& recipe, const training::NammTrainOptions& train) {
+  const fs::path file = train.out / "namm.json";
+  if (!fs::is_regular_file(file)) return false;
+  const auto parameters = policies::read_namm_file(file);
+  const auto* key = parameters.provenance.if_contains("run_key");
+  if (key && *key == json::value(training::namm_run_key(recipe, train))) return true;
+  throw Error(ErrorKind::kConfig,
+              train.out.string() + ": expected a new folder or one of recipe " + recipe.name +
+                  ", seed " + std::to_string(train.seed) +
+                  ", found the parameters of another finished run; give another --out, or delete "
+                  "it");
+}
+
+}  // namespace
+
+int train_namm(const Options& options) {
+  for (const char* given : {"backbone", "keep-stages", "state-seconds"}) {
+    if (options.has(given)) {
+      throw Error(ErrorKind::kUsage, std::string("--") + given + " is for train rmt");
+    }
+  }
+  const auto recipe = training::read_namm_recipe(
+      recipe_path(options.text("recipe"), root_folder() / "data" / "namm" / "recipes"));
+  const fs::path out = options.text("out");
+  std::error_code ec;
+  fs::create_directories(out, ec);
+  const ScratchFolder scratch;
+  NammWorkersOptions evaluation;
+  const auto share = worker_share(options);
+  evaluation.dtype = options.text("dtype", "float32");
+  evaluation.device_kind = device_kind(options);
+  evaluation.scratch = scratch.path();
+  evaluation.pool.worker_command = {engine_program().string(), "worker", "--threads",
+                                    std::to_string(share.threads)};
+  evaluation.pool.workers = share.workers;
+  evaluation.pool.devices = devices(options);
+  evaluation.pool.share_memory = true;
+  evaluation.pool.log_dir = out / "logs";
+  prepare_engine_environment();
+  models::set_compute_threads(share.threads * share.workers);
+
+  training::NammTrainOptions train;
+  train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
+  train.out = out;
+  train.initial_mean = initial_mean(recipe);
+  TrainingConsole* console_of_pool = nullptr;
+  evaluation.stop_requested = [&](double) { return console_of_pool->stop_requested(); };
+  NammWorkers workers(recipe, std::move(evaluation));
+  train.inputs = workers.inputs();
+  std::optional<TrainingRecorder> recorder;
+  if (const auto database = options.find("db")) {
+    recorder.emplace(
+        *database, record_of(recipe, train),
+        "lethe train namm --recipe " + recipe.name + " --seed " + std::to_string(train.seed));
+  }
+  TrainingConsole console(
+      recorder ? &*recorder : nullptr,
+      {"generation", "fitness_mean", [](double fitness) { return "fitness " + fixed(fitness, 3); }});
+  console_of_pool = &console;
+  const std::string what = recipe.name + ", seed " + std::to_string(train.seed);
+  if (is_evolved(recipe, train)) {
+    console.message(out.string() + " is evolved: recipe " + what);
+    if (recorder && recorder->find() &&
+        recorder->find()->status != store::TrainingStatus::kDone) {
+      recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
+      recorder->done(out / "namm.json");
+    }
+    return kExitOk;
+  }
+  if (recorder) {
+    recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
+  }
+  GenerationFile file(out / "generations.jsonl");
+  Sink sink(console, file);
+  training::NammTrainResult result;
+  try {
+    result = training::train_namm(recipe, train, workers, sink);
+    if (result.finished) write_result(recipe, train, result, share.threads);
+  } catch (const std::exception& error) {
+    if (recorder) recorder->failed(error.what());
+    throw;
+  }
+  if (!result.finished) {
+    if (recorder) recorder->interrupted(result.generations);
+    console.message("stopped after generation " + std::to_string(result.generations) +
+                    "; the same command goes on from there");
+    return kExitInterrupted;
+  }
+  training::remove_namm_state(train);
+  if (recorder) recorder->done(out / "namm.json");
+  console.message("evolved " + what + ": " + std::to_string(result.generations) +
+                  " generations in " + human_duration(result.seconds) + " -> " + out.string());
+  return kExitOk;
+}
+
+}  // namespace lethe::cli

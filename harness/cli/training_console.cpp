@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/training_console.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <utility>
+
+#include "harness/base/clock.h"
+#include "harness/base/text.h"
+
+namespace lethe::cli {
+
+TrainingConsole::TrainingConsole(TrainingRecorder* recorder, TrainingWords words)
+    : recorder_(recorder),
+      words_(std::move(words)),
+      interrupts_(true),
+      terminal_(isatty(STDERR_FILENO) == 1) {}
+
+TrainingConsole::~TrainingConsole() {
+  if (open_) std::cerr << "\n";
+}
+
+void TrainingConsole::resumed(std::int64_t step) {
+  if (recorder_) recorder_->resumed(step);
+}
+
+void TrainingConsole::point(std::int64_t step, const std::string& stage, const std::string& metric,
+                            double value) {
+  if (metric == words_.metric) value_ = value;
+  stage_ = stage;
+  if (recorder_) recorder_->point({step, stage, metric, value});
+}
+
+bool TrainingConsole::stop_requested() {
+  stopped_ = stopped_ || interrupts_.take() > 0;
+  return stopped_;
+}
+
+void TrainingConsole::saving(std::int64_t /*step*/) {
+  if (recorder_) recorder_->flush();
+}
+
+void TrainingConsole::progress(std::int64_t done, std::int64_t most) {
+  if (recorder_) recorder_->flush_if_due();
+  const double now = system_clock().steady_seconds();
+  if (first_step_ < 0) {
+    first_step_ = done - 1;
+    began_ = now;
+  }
+  if (now - painted_ < (terminal_ ? 0.5 : 30)) return;
+  painted_ = now;
+  const double each = (now - began_) / static_cast<double>(done - first_step_);
+  line(words_.step + " " + std::to_string(done) + " of at most " + std::to_string(most) +
+           ", stage " + stage_ + ", " + words_.value(value_) + ", at most " +
+           human_duration(each * static_cast<double>(most - done)) + " left",
+       !terminal_);
+}
+
+void TrainingConsole::line(const std::string& text, bool ends) {
+  if (open_) std::cerr << "\r\x1b[K";
+  std::cerr << text << (ends ? "\n" : "") << std::flush;
+  open_ = !ends;
+}
+
+}  // namespace lethe::cli
