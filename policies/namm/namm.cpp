@@ -152,6 +152,11 @@ fs::path weights_file(const std::string& given) {
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     if (fs::exists(entry.path() / kFileName)) known.push_back(entry.path().filename().string());
   }
+  if (known.empty()) {
+    throw Error(ErrorKind::kPolicy, "policy 'namm': weights=" + given + ": " + folder.string() +
+                                        " holds no network; `lethe train namm` makes one, and a "
+                                        "file of your own is given by its path");
+  }
   std::sort(known.begin(), known.end());
   throw unknown_name(ErrorKind::kPolicy, "policy 'namm': weights", given, known);
 }

@@ -223,6 +223,8 @@ TEST_CASE("namm is asked for by a file or a name", "[unit]") {
   CHECK(by_name.traits.takes_budget);
   CHECK_NOTHROW(check_setting(by_name, 100, Schedule::parse("block:64"), 1000));
   CHECK_THAT(message("namm:weights=evolved-2"), Catch::Contains("did you mean 'evolved-1'?"));
+  set_namm_folder([&] { return folder / "evolved-1"; });
+  CHECK_THAT(message("namm:weights=evolved-1"), Catch::Contains("holds no network"));
   set_namm_folder({});
   CHECK_THAT(message("namm"), Catch::Contains("needs the weights") && Catch::Contains("weights="));
   CHECK_THAT(message("namm:weights=none/namm.json"), Catch::Contains("no such file"));
