@@ -46,7 +46,7 @@ void require_vocabulary(const SequenceGenerator& generator, const models::Tokeni
   throw Error(ErrorKind::kModel,
               "vocabulary mismatch: task recall: expected a model trained on its " +
                   std::to_string(words.size()) +
-                  " words (`lethe train rmt --recipe recall`), found a vocabulary of " +
+                  " words (`lethe train rmt --recipe recall-small`), found a vocabulary of " +
                   std::to_string(tokenizer.vocab_size()));
 }
 
