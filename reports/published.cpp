@@ -26,6 +26,37 @@ std::string setting_text(const json::value& setting) {
   return join(parts, ", ");
 }
 
+/// One of "values" or "unverified"; the latter say why they are.
+PublishedValue read_value(const json::value& item, const std::string& where,
+                          const PublishedTable& table) {
+  ObjectReader entry(item, where, ErrorKind::kData);
+  PublishedValue value;
+  value.policy = entry.string("policy");
+  value.budget = optional_integer(entry, "budget");
+  value.length = optional_integer(entry, "length");
+  value.value = entry.number("value");
+  value.model = entry.string("model", table.model);
+  value.metric = entry.string("metric", "");
+  value.task = entry.string("task", "");
+  value.unit = entry.string("unit", "");
+  value.segments = optional_integer(entry, "segments");
+  value.train_segments = optional_integer(entry, "train_segments");
+  value.bptt = optional_integer(entry, "bptt");
+  if (entry.has("std")) value.spread = entry.number("std");
+  if (const json::value* setting = entry.find("setting")) {
+    ObjectReader reader_of(*setting, entry.where("setting"), ErrorKind::kData);
+    value.tag = reader_of.string("tag", "");
+    value.setting = setting_text(*setting);
+  }
+  if (entry.has("reading_error")) value.reading_error = entry.number("reading_error");
+  value.caution = entry.string("caution", entry.string("why", ""));
+  if (entry.boolean("suspect", false)) value.suspect = entry.string("suspect_reason");
+  if (entry.string("certainty", "verified") == "secondary") {
+    value.secondary = entry.string("secondary_source");
+  }
+  return value;
+}
+
 }  // namespace
 
 void expect_schema(ObjectReader& reader, const std::string& expected) {
@@ -66,37 +97,20 @@ PublishedTable read_published(const std::filesystem::path& path) {
   table.id = reader.string("id");
   table.title = reader.string("title");
   table.model = reader.string("model");
+  table.metric = reader.string("metric", "");
   table.unit = reader.string("unit", "");
   ObjectReader source(reader.at("source"), reader.where("source"), ErrorKind::kData);
   table.paper = source.string("paper");
   table.arxiv = source.string("arxiv");
   table.place = source.string("table_or_figure");
-  std::size_t index = 0;
-  for (const json::value& item : reader.array("values")) {
-    ObjectReader entry(item, reader.where("values") + "[" + std::to_string(index++) + "]",
-                       ErrorKind::kData);
-    PublishedValue value;
-    value.policy = entry.string("policy");
-    value.budget = optional_integer(entry, "budget");
-    value.length = optional_integer(entry, "length");
-    value.value = entry.number("value");
-    value.model = entry.string("model", table.model);
-    value.metric = entry.string("metric", "");
-    value.task = entry.string("task", "");
-    value.unit = entry.string("unit", "");
-    value.segments = optional_integer(entry, "segments");
-    value.train_segments = optional_integer(entry, "train_segments");
-    value.bptt = optional_integer(entry, "bptt");
-    if (entry.has("std")) value.spread = entry.number("std");
-    if (const json::value* setting = entry.find("setting")) {
-      ObjectReader reader_of(*setting, entry.where("setting"), ErrorKind::kData);
-      value.tag = reader_of.string("tag", "");
-      value.setting = setting_text(*setting);
+  for (const char* member : {"values", "unverified"}) {
+    const bool read = std::string_view(member) == "values";
+    if (!read && !reader.has(member)) continue;
+    auto& list = read ? table.values : table.unverified;
+    for (const json::value& item : reader.array(member)) {
+      list.push_back(
+          read_value(item, reader.where(member) + "[" + std::to_string(list.size()) + "]", table));
     }
-    if (entry.has("reading_error")) value.reading_error = entry.number("reading_error");
-    value.caution = entry.string("caution", "");
-    if (entry.boolean("suspect", false)) value.suspect = entry.string("suspect_reason");
-    table.values.push_back(std::move(value));
   }
   return table;
 }

@@ -31,6 +31,8 @@ struct PublishedValue {
   std::optional<double> reading_error;  ///< absolute, of a value read off a drawing; none: printed
   std::string suspect;  ///< why the printed value is probably wrong; "" when it is not
   std::string caution;  ///< a remark a reader of the cell should see
+  /// Who restated the value, where it was not read in the paper or in released files; "" for read.
+  std::string secondary;
 };
 
 struct PublishedTable {
@@ -40,8 +42,11 @@ struct PublishedTable {
   std::string arxiv;
   std::string place;  ///< table or figure
   std::string model;
+  std::string metric;
   std::string unit;
   std::vector<PublishedValue> values;
+  /// Recalled by somebody and read by nobody; `caution` says why. Never beside a measured value.
+  std::vector<PublishedValue> unverified;
 
   const PublishedValue* find(std::string_view policy, std::int64_t budget) const;
   /// Budgets that occur, ascending.

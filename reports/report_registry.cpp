@@ -6,6 +6,7 @@
 #include "reports/efficiency_report.h"
 #include "reports/extrapolation_report.h"
 #include "reports/learning_report.h"
+#include "reports/namm_report.h"
 #include "reports/perplexity_report.h"
 #include "reports/retention_report.h"
 #include "reports/rmt_report.h"
@@ -22,6 +23,10 @@ const std::vector<ReportInfo>& all_reports() {
        "learning curves of every training run in the database, one line per seed, and how the runs "
        "ended",
        write_learning_report, false},
+      {"namm",
+       "scores of NAMM and of other policies beside the memory really used, paired differences at "
+       "equal memory, learning curves, beside the NAMM paper",
+       write_namm_report},
       {"perplexity",
        "perplexity against cache budget beside Table 3 of the TOVA paper, paired differences, "
        "claims",

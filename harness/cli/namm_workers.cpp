@@ -13,6 +13,7 @@
 #include "harness/base/version.h"
 #include "harness/cli/root.h"
 #include "harness/runner/planner.h"
+#include "harness/store/cache_size.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/engine/evaluate.h"
 #include "models/tokenizer/tokenizer.h"
@@ -54,27 +55,6 @@ grid::Suite suite_of(const NammTask& task, const json::object& options, const st
   suite.kv_dtypes = {"same"};
   suite.seeds = {0};
   return suite;
-}
-
-/// Mean over layers of the tokens in a sample's caches: over time, and at the most.
-struct CacheSize {
-  double mean = 0, peak = 0;
-};
-
-CacheSize cache_of(const store::SampleRecord& record) {
-  CacheSize size;
-  const json::value layers = parse_json(record.layers, "layers", ErrorKind::kInternal);
-  const auto& list = layers.as_array();
-  for (const json::value& layer : list) {
-    size.mean += layer.at("mean_lifetime").to_number<double>();
-    const auto kept = layer.at("kept_max").to_number<double>();
-    const auto live = layer.at("live_bytes").to_number<double>();
-    const auto peak = layer.at("peak_live_bytes").to_number<double>();
-    // Bytes of a token follow from those of the tokens that are there at the end.
-    size.peak += live > 0 ? kept * peak / live : kept;
-  }
-  const auto count = static_cast<double>(std::max<std::size_t>(1, list.size()));
-  return {size.mean / count, size.peak / count};
 }
 
 /// Adds up the features that a NAMM is standardised by.
@@ -250,7 +230,8 @@ std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
       outcomes[p].scores[t] += record.score.value_or(std::exp(-nll));
       if (request.likelihoods) outcomes[p].likelihoods[t] -= nll;
       ++counts[{p, t}];
-      const CacheSize size = cache_of(record);
+      const auto size =
+          store::cache_size(record.layers, "sample " + record.sample_id).value_or(store::CacheSize{});
       outcomes[p].cache_mean += size.mean;
       outcomes[p].cache_peak += size.peak;
       ++samples[p];
