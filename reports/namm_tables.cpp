@@ -305,7 +305,7 @@ Table namm_tidy_table(const NammResults& results, const NammClaims& claims) {
       for (const std::size_t index : method.rows) {
         const NammRow& row = panel.rows[index];
         const auto own = measure(panel, row);
-        const auto cache = own ? own->cache : std::nullopt;
+        const store::CacheSize* cache = own && own->cache ? &*own->cache : nullptr;
         const std::string mean = own ? exact_text(own->estimate.mean) : "";
         const auto ratio = normalised(panel, own, claims.least_base).value;
         const bool spread = own && own->estimate.standard_error;
