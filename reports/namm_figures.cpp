@@ -50,7 +50,8 @@ PlotFigure namm_memory_figure(const NammSection& section, const NammClaims& clai
       point.low = shown(ends->low);
       point.high = shown(ends->high);
     }
-    series_of(plot, claims.label(method)).points.push_back(point);
+    // Points of two schedules are no line.
+    series_of(plot, claims.label(method) + ", " + method.schedule).points.push_back(point);
   }
   sort_points(plot);
   if (!plot.series.empty()) figure.panels.push_back(std::move(plot));

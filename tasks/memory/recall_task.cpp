@@ -119,6 +119,7 @@ SampleOutcome RecallTask::run(const std::string& sample_id, const models::Tokeni
     whole = policies::known_policies().resolve("full");
     policy = &whole;
     options.budget.reset();
+    options.schedule = {};  // the cache of what is left is full
     cut = std::max<std::int64_t>(0, std::ssize(tokens) - settings.budget.value());
     tokens = tokens.subspan(static_cast<std::size_t>(cut));
   }
