@@ -128,16 +128,16 @@ class PanelTable {
   }
 
   void add_memory(const std::optional<NammMeasured>& own, std::vector<TableCell>& cells) {
-    const auto& cache = own ? own->cache : std::nullopt;
-    const auto& full = full_ ? full_->cache : std::nullopt;
+    const store::CacheSize* cache = own && own->cache ? &*own->cache : nullptr;
+    const store::CacheSize* full = full_ && full_->cache ? &*full_->cache : nullptr;
     for (const double store::CacheSize::*member :
          {&store::CacheSize::mean, &store::CacheSize::peak}) {
-      cells.push_back({cache ? fixed((*cache).*member, 1) : kDash});
+      cells.push_back({cache ? fixed(cache->*member, 1) : kDash});
     }
     for (const double store::CacheSize::*member :
          {&store::CacheSize::mean, &store::CacheSize::peak}) {
-      const bool known = cache && full && (*full).*member > 0;
-      cells.push_back({known ? percent((*cache).*member / (*full).*member) : kDash});
+      const bool known = cache && full && full->*member > 0;
+      cells.push_back({known ? percent(cache->*member / full->*member) : kDash});
     }
   }
 
@@ -305,7 +305,7 @@ Table namm_tidy_table(const NammResults& results, const NammClaims& claims) {
       for (const std::size_t index : method.rows) {
         const NammRow& row = panel.rows[index];
         const auto own = measure(panel, row);
-        const auto cache = own ? own->cache : std::nullopt;
+        const store::CacheSize* cache = own && own->cache ? &*own->cache : nullptr;
         const std::string mean = own ? exact_text(own->estimate.mean) : "";
         const auto ratio = normalised(panel, own, claims.least_base).value;
         const bool spread = own && own->estimate.standard_error;
