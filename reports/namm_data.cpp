@@ -119,7 +119,7 @@ std::optional<bool> NammResults::trained_on(const NammPanel& panel,
   for (const std::size_t row : method.rows) {
     const NammTraining* run = training(panel.rows[row].content);
     if (!run) return std::nullopt;
-    any = any || run->tasks.contains(panel.settings.task);
+    any = any || run->lengths.contains(panel.settings.task);
   }
   return any;
 }
@@ -180,11 +180,10 @@ bool MemoryRatio::equal_peak() const {
 
 std::string MemoryRatio::text() const {
   if (!mean || !peak) return "not known";
-  if (equal()) {
-    return equal_mean() && equal_peak() ? "equal mean and peak"
-           : equal_mean()               ? "equal mean"
-                                        : "equal peak";
-  }
+  // Equal in one of the two says little unless the other stands beside it.
+  if (equal_mean() && equal_peak()) return "equal mean and peak";
+  if (equal_mean()) return "equal mean (peak ×" + fixed(*peak, 2) + ")";
+  if (equal_peak()) return "equal peak (mean ×" + fixed(*mean, 2) + ")";
   return (*mean < 1 ? "less (mean ×" : "more (mean ×") + fixed(*mean, 2) + ")";
 }
 

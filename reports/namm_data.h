@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -71,7 +72,7 @@ struct NammTraining {
   std::int64_t seed = 0;
   std::string checkpoint;  ///< SHA-256 of the parameters; "" for none
   std::string model;
-  std::set<std::string> tasks;  ///< of all stages
+  std::map<std::string, std::set<std::int64_t>> lengths;  ///< in tokens, by task, of all stages
 };
 
 /// Cells that may stand in one table: a model, a task and a length under equal settings.
@@ -96,7 +97,8 @@ struct NammResults {
 
   /// The run that made these parameters; null where the database does not have it.
   const NammTraining* training(const std::string& content) const;
-  /// Whether a method of a panel was evolved on its task; nothing where a run is not known.
+  /// Whether a method of a panel was evolved on its task, of whatever length; nothing where a run
+  /// is not known.
   std::optional<bool> trained_on(const NammPanel& panel, const NammMethod& method) const;
 };
 
@@ -133,7 +135,8 @@ struct MemoryRatio {
   bool equal_mean() const;
   bool equal_peak() const;
   bool equal() const { return equal_mean() || equal_peak(); }
-  /// "equal mean and peak", "equal peak", "less (mean ×0.50)", "more (mean ×2.00)", "not known".
+  /// "equal mean and peak", "equal peak (mean ×0.72)", "less (mean ×0.50)", "more (mean ×2.00)",
+  /// "not known".
   std::string text() const;
 };
 MemoryRatio memory_ratio(const std::optional<store::CacheSize>& namm,

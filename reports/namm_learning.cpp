@@ -13,16 +13,20 @@ namespace {
 
 constexpr std::size_t kMostPoints = 400;  ///< of a line
 
-/// One line of a panel: a metric of a run, the entry's value before its first one.
-struct Line {
+/// A panel: a metric, and the entry's value before its first one.
+struct Shown {
   const char* metric;
   const char* entry;  ///< "" for none
-  const char* label;
+  const char* title;
 };
 
-std::vector<CurvePoint> points_of(const TrainingRun& run, const Line& line) {
+constexpr std::array kShown{Shown{"selection_fitness", "entry_fitness", "selection fitness"},
+                            Shown{"fitness_mean", "", "mean fitness of the population"},
+                            Shown{"cache_mean", "", "mean tokens kept per layer"}};
+
+std::vector<CurvePoint> points_of(const TrainingRun& run, const Shown& shown) {
   std::vector<CurvePoint> points;
-  for (const char* metric : {line.entry, line.metric}) {
+  for (const char* metric : {shown.entry, shown.metric}) {
     const auto curve = run.curves.find(metric);
     if (curve == run.curves.end()) continue;
     points.insert(points.end(), curve->second.points.begin(), curve->second.points.end());
@@ -32,9 +36,8 @@ std::vector<CurvePoint> points_of(const TrainingRun& run, const Line& line) {
   return points;
 }
 
-PlotPanel panel_of(const TrainingGroup& group, const std::string& title,
-                   std::span<const Line> lines) {
-  PlotPanel panel{.title = title,
+PlotPanel panel_of(const TrainingGroup& group, const Shown& shown) {
+  PlotPanel panel{.title = shown.title,
                   .x_label = "generations",
                   .y_label = "",
                   .series = {},
@@ -42,17 +45,15 @@ PlotPanel panel_of(const TrainingGroup& group, const std::string& title,
                   .linear_x = true,
                   .one_axis = true,
                   .bare_lines = true};
-  for (const TrainingRun& run : group.runs) {
-    for (const Line& line : lines) {
-      const auto points = points_of(run, line);
-      if (points.empty()) continue;
-      PlotSeries series{group.label(run) + ", " + line.label, panel.series.size(), {}};
-      const std::size_t neighbours = (points.size() + kMostPoints - 1) / kMostPoints;
-      for (const CurvePoint& point : thinned(points, neighbours)) {
-        series.points.push_back({point.step, point.value, {}, {}});
-      }
-      panel.series.push_back(std::move(series));
+  for (std::size_t i = 0; i < group.runs.size(); ++i) {
+    const auto points = points_of(group.runs[i], shown);
+    if (points.empty()) continue;
+    PlotSeries series{group.label(group.runs[i]), i, {}};
+    const std::size_t neighbours = (points.size() + kMostPoints - 1) / kMostPoints;
+    for (const CurvePoint& point : thinned(points, neighbours)) {
+      series.points.push_back({point.step, point.value, {}, {}});
     }
+    panel.series.push_back(std::move(series));
   }
   return panel;
 }
@@ -80,11 +81,8 @@ std::string last_text(const TrainingRun& run, const std::string& metric, int dig
 
 PlotFigure namm_learning_figure(const TrainingGroup& group, const std::string& name) {
   PlotFigure figure{name, group.name + ": evolution", {}};
-  constexpr std::array fitness{Line{"selection_fitness", "entry_fitness", "selection"},
-                               Line{"fitness_mean", "", "population mean"}};
-  constexpr std::array tokens{Line{"cache_mean", "", "mean"}, Line{"cache_peak", "", "peak"}};
-  for (PlotPanel panel :
-       {panel_of(group, "fitness", fitness), panel_of(group, "tokens kept per layer", tokens)}) {
+  for (const Shown& shown : kShown) {
+    PlotPanel panel = panel_of(group, shown);
     if (!panel.series.empty()) figure.panels.push_back(std::move(panel));
   }
   return figure;
@@ -102,8 +100,8 @@ Table namm_learning_table(const TrainingGroup& group, const NammResults& results
                    {"best", Align::kRight, "selection fitness"},
                    {"at generation", Align::kRight, "selection fitness"},
                    {"population mean, last", Align::kRight},
-                   {"mean", Align::kRight, "tokens kept, selection, last"},
-                   {"peak", Align::kRight, "tokens kept, selection, last"},
+                   {"mean", Align::kRight, "tokens kept, population, last"},
+                   {"peak", Align::kRight, "tokens kept, population, last"},
                    {"parameters"},
                    {"evaluated here"}};
   table.note(
@@ -130,8 +128,8 @@ Table namm_learning_table(const TrainingGroup& group, const NammResults& results
         {best ? fixed(best->value, 4) : kDash},
         {best ? fixed(best->step, 0) : kDash},
         {last_text(run, "fitness_mean", 4)},
-        {last_text(run, "selection_cache_mean", 1)},
-        {last_text(run, "selection_cache_peak", 1)},
+        {last_text(run, "cache_mean", 1)},
+        {last_text(run, "cache_peak", 1)},
         {.text = run.checkpoint.empty() ? kDash : run.checkpoint.substr(0, 12),
          .whole = run.checkpoint},
         {evaluated ? "yes" : "no"}});

@@ -5,7 +5,9 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <set>
 
+#include "harness/base/names.h"
 #include "harness/base/text.h"
 #include "reports/namm_tables.h"
 #include "reports/numbers.h"
@@ -25,6 +27,23 @@ std::string to_string(Group group) {
 
 std::string yes_no(Group group) {
   return group == Group::kTrained ? "yes" : group == Group::kOther ? "no" : "unknown";
+}
+
+/// "yes", "yes, at 512 tokens" where the panel has another length than the evolution.
+std::string evolved_text(const NammResults& results, const NammPanel& panel,
+                         const NammMethod& method, Group group) {
+  if (group != Group::kTrained) return yes_no(group);
+  std::set<std::int64_t> lengths;
+  for (const std::size_t row : method.rows) {
+    const auto& of_run = results.training(panel.rows[row].content)->lengths;
+    if (const auto at = of_run.find(panel.settings.task); at != of_run.end()) {
+      lengths.insert(at->second.begin(), at->second.end());
+    }
+  }
+  if (lengths.contains(panel.settings.length)) return "yes";
+  std::vector<std::string> texts;
+  for (const std::int64_t length : lengths) texts.push_back(with_thousands(length));
+  return "yes, at " + join(texts, " and ") + " tokens";
 }
 
 /// A task on which some NAMM ran.
@@ -184,7 +203,7 @@ Table namm_tasks_table(std::span<const NammSection> sections, const NammResults&
       if (!ratio.value) share.notes.push_back(table.note(ratio.missing));
       std::vector<TableCell> row{{.text = panel.settings.task,
                                   .detail = with_thousands(panel.settings.length) + " tokens"},
-                                 {yes_no(group)},
+                                 {evolved_text(results, panel, panel.methods[task.namm], group)},
                                  {text(own)},
                                  {text(top)},
                                  std::move(gain),

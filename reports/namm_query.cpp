@@ -142,7 +142,7 @@ std::vector<NammTraining> read_namm_trainings(const store::RunStore& store) {
                      .seed = row[2].as_int64(),
                      .checkpoint = row[3].is_null() ? "" : std::string(row[3].as_string()),
                      .model = {},
-                     .tasks = {}};
+                     .lengths = {}};
     const std::string where = "training " + run.key.substr(0, 12) + "…: recipe";
     const json::value recipe = parse_json(row[4].as_string(), where, ErrorKind::kStore);
     ObjectReader whole(recipe, where, ErrorKind::kStore);
@@ -151,8 +151,8 @@ std::vector<NammTraining> read_namm_trainings(const store::RunStore& store) {
     for (const json::value& item : reader.array("stages")) {
       ObjectReader stage(item, reader.where("stages"), ErrorKind::kStore);
       for (const json::value& task : stage.array("tasks")) {
-        run.tasks.insert(
-            ObjectReader(task, stage.where("tasks"), ErrorKind::kStore).string("task"));
+        ObjectReader one(task, stage.where("tasks"), ErrorKind::kStore);
+        run.lengths[one.string("task")].insert(one.integer("length"));
       }
     }
     trainings.push_back(std::move(run));

@@ -229,9 +229,13 @@ class Writer {
     std::string title = claims_.place(panel);
     if (twins > 1) title += ", cells like " + panel.rows.front().key.substr(0, 8);
     document_.blocks.push_back(Heading{2, title});
-    add_figure(namm_memory_figure(section, claims_, "memory" + suffix),
-               "Means over seeds with 95 % intervals over documents. Left and up is better" +
-                   std::string(panel.text ? " but for perplexity, where down is." : "."));
+    for (const PlotFigure& figure : namm_memory_figures(section, claims_, "memory" + suffix)) {
+      add_figure(
+          figure,
+          "Means over seeds with 95 % intervals over documents; dashed: the full cache, with "
+          "its interval as a band. Left and " +
+              std::string(panel.text ? "down" : "up") + " is better.");
+    }
     add_table("policies" + suffix, namm_panel_table(section, results_, claims_),
               namm_cells_sql(panel));
     Table differences = namm_differences_table(section, claims_);
@@ -248,9 +252,10 @@ class Writer {
     }
     for (std::size_t i = 0; i < evolutions_.size(); ++i) {
       const TrainingGroup& group = evolutions_[i];
-      add_figure(namm_learning_figure(group, "evolution" + suffix(i)),
-                 "Fitness on the prompts of selection and mean of the population on those of each "
-                 "generation; tokens kept by the population.");
+      add_figure(
+          namm_learning_figure(group, "evolution" + suffix(i)),
+          "A line per seed: fitness on the prompts of selection, mean of the population on those "
+          "of each generation, and tokens kept by the population.");
       add_table("evolution" + suffix(i), namm_learning_table(group, results_),
                 last_values_sql(group));
       result_.summary.push_back(group.name + ": " + counted(group.runs.size(), "training run"));

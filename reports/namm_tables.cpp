@@ -128,16 +128,16 @@ class PanelTable {
   }
 
   void add_memory(const std::optional<NammMeasured>& own, std::vector<TableCell>& cells) {
-    const auto& cache = own ? own->cache : std::nullopt;
-    const auto& full = full_ ? full_->cache : std::nullopt;
+    const store::CacheSize* cache = own && own->cache ? &*own->cache : nullptr;
+    const store::CacheSize* full = full_ && full_->cache ? &*full_->cache : nullptr;
     for (const double store::CacheSize::*member :
          {&store::CacheSize::mean, &store::CacheSize::peak}) {
-      cells.push_back({cache ? fixed((*cache).*member, 1) : kDash});
+      cells.push_back({cache ? fixed(cache->*member, 1) : kDash});
     }
     for (const double store::CacheSize::*member :
          {&store::CacheSize::mean, &store::CacheSize::peak}) {
-      const bool known = cache && full && (*full).*member > 0;
-      cells.push_back({known ? percent((*cache).*member / (*full).*member) : kDash});
+      const bool known = cache && full && full->*member > 0;
+      cells.push_back({known ? percent(cache->*member / full->*member) : kDash});
     }
   }
 

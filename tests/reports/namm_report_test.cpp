@@ -145,8 +145,10 @@ TEST_CASE("a row shows memory, score, ratio and the paired difference", "[report
   CHECK_THAT(table, Contains("Random,seed 0,96,block:64,100.0,159.0,38.9 %,31.0 %,equal mean and "
                              "peak,\"25.00 ["));
   CHECK_THAT(table, Contains(",0.250,40/40,\"+55.00 ["));
-  CHECK_THAT(table, Contains("H2O,seed 0,96,block:64,100.0,201.0,38.9 %,39.2 %,equal mean,"));
-  CHECK_THAT(table, Contains("L2,seed 0,96,block:64,81.0,159.0,31.5 %,31.0 %,equal peak,"));
+  CHECK_THAT(table,
+             Contains("H2O,seed 0,96,block:64,100.0,201.0,38.9 %,39.2 %,equal mean (peak ×1.26),"));
+  CHECK_THAT(table,
+             Contains("L2,seed 0,96,block:64,81.0,159.0,31.5 %,31.0 %,equal peak (mean ×0.81),"));
   CHECK_THAT(table,
              Contains("Truncated input,seed 0,96,block:64,50.0,97.0,19.5 %,18.9 %,less (mean "
                       "×0.50),"));
@@ -293,11 +295,23 @@ TEST_CASE("a missing training leaves it unknown", "[reports][unit]") {
   CHECK_FALSE(report.has("evolution.csv"));
 }
 
+TEST_CASE("a task of another length is named so", "[reports][unit]") {
+  const Reported report([](store::RunStore& store) {
+    for (NammCellSpec cell : {full(first_ones(40)), namm(first_ones(30))}) {
+      cell.length = 1024;
+      test::add_namm_cell(store, cell);
+    }
+    test::add_namm_training(store, "namm-recall-1", 1);
+  });
+  CHECK_THAT(report.file("tasks.csv"),
+             Contains("\"recall 1,024 tokens\",\"yes, at 512 tokens\",75.00,100.00,"));
+}
+
 TEST_CASE("evolutions show entry, best and tokens kept", "[reports][unit]") {
   const Reported report(test::add_namm_trial);
   const std::string table = report.file("evolution.csv");
   CAPTURE(table);
-  CHECK_THAT(table, Contains("namm-recall,2,done,10,0.4000,0.9000,5,0.7500,91.0,160.0," +
+  CHECK_THAT(table, Contains("namm-recall,2,done,10,0.4000,0.9000,5,0.7500,92.0,160.0," +
                              sha256_hex("namm-recall-2").substr(0, 12) + ",yes\n"));
 }
 
@@ -361,5 +375,7 @@ TEST_CASE("pictures of a trial are drawn", "[reports]") {
   const Reported report(test::add_namm_trial, {"html", "svg"});
   CHECK(report.has("index.html"));
   CHECK(report.has("memory.svg"));
+  // The seventh style would be the first again.
+  CHECK_FALSE(report.has("memory-part-2.svg"));
   CHECK(report.has("evolution.svg"));
 }
