@@ -11,7 +11,7 @@
 namespace lethe::reports {
 namespace {
 
-constexpr std::size_t kStyles = 6;  ///< that a plot can tell apart
+constexpr std::size_t kStyles = 12;  ///< so many lines are still told apart
 
 /// The series of a label; a new one takes the next style.
 PlotSeries& series_of(PlotPanel& plot, const std::string& label) {
