@@ -27,6 +27,15 @@ constexpr std::array<Style, 6> kStyles{{{"#D55E00", 9, 8},
                                         {"#CC79A7", 7, 6},
                                         {"#E69F00", 11, 10},
                                         {"#56B4E9", 15, 14}}};
+/// Of series number `index`. Past the palette colours come again, with the next one's mark.
+Style style_of(std::size_t index) {
+  const std::size_t round = index / kStyles.size();
+  Style style = kStyles[index % kStyles.size()];
+  const Style& marks = kStyles[(index + round) % kStyles.size()];
+  style.filled = marks.filled;
+  style.hollow = marks.hollow;
+  return style;
+}
 constexpr const char* kGrid = "#b4b4b4";
 constexpr int kWidth = 1120;
 constexpr int kHeight = 500;
@@ -127,7 +136,7 @@ std::string plot_command(const PlotPanel& panel, std::size_t index, Range y) {
   }
   for (std::size_t s = 0; s < panel.series.size(); ++s) {
     const PlotSeries& series = panel.series[s];
-    const Style& style = kStyles[series.style % kStyles.size()];
+    const Style style = style_of(series.style);
     const std::string colour = "linecolor rgb " + gnuplot_string(style.colour);
     const bool hollow = panel.hollow || series.hollow;
     const bool bars = std::any_of(series.points.begin(), series.points.end(),
@@ -252,7 +261,7 @@ std::vector<LegendEntry> legend_entries(const PlotFigure& figure) {
     }
     for (const PlotSeries& series : panel.series) {
       if (!known.insert(series.label).second) continue;
-      const Style& style = kStyles[series.style % kStyles.size()];
+      const Style style = style_of(series.style);
       entries.push_back({series.label, line_style(style, series.hollow, panel.bare_lines)});
     }
   }

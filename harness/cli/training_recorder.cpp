@@ -47,9 +47,9 @@ void TrainingRecorder::flush() {
   waiting_.clear();
 }
 
-void TrainingRecorder::done(const std::filesystem::path& model) {
+void TrainingRecorder::done(const std::string& sha256) {
   flush();
-  training_.finish(id_, store::TrainingStatus::kDone, {}, sha256_file(model));
+  training_.finish(id_, store::TrainingStatus::kDone, {}, sha256);
 }
 
 void TrainingRecorder::interrupted(std::int64_t step) {

@@ -35,8 +35,8 @@ class TrainingRecorder {
   void flush_if_due();
   /// Writes what waits.
   void flush();
-  /// `model` is the file that holds the result.
-  void done(const std::filesystem::path& model);
+  /// `sha256`: of the result, as cells that use it have it in their key.
+  void done(const std::string& sha256);
   void interrupted(std::int64_t step);
   /// Notes that the run failed. Throws nothing: `reason` is what the user has to see.
   void failed(const std::string& reason) noexcept;

@@ -188,6 +188,10 @@ class Reader {
       ObjectReader reader(items[i], suite.where("train") + "[" + std::to_string(i) + "]",
                           ErrorKind::kConfig);
       TrainingWanted wanted;
+      wanted.kind = reader.string("kind", wanted.kind);
+      if (wanted.kind != "rmt" && wanted.kind != "namm") {
+        bad(reader.where("kind"), "expected \"rmt\" or \"namm\", found \"" + wanted.kind + "\"");
+      }
       wanted.recipe = reader.string("recipe");
       for (const json::value& seed : reader.array("seeds")) {
         if (!seed.is_int64() || seed.get_int64() < 0) {

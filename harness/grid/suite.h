@@ -38,8 +38,10 @@ struct Exclusion {
 };
 
 /// Checkpoints that a suite needs and that are trained, not shipped: a model of the suite called
-/// "checkpoints/RECIPE-SEED" is the one trained by the recipe with the seed.
+/// "checkpoints/RECIPE-SEED" is the one trained by the recipe with the seed; so are the parameters
+/// of a policy "namm:weights=checkpoints/RECIPE-SEED", of kind "namm".
 struct TrainingWanted {
+  std::string kind = "rmt";  ///< "rmt" or "namm"
   std::string recipe;
   std::vector<std::int64_t> seeds;
 };
@@ -64,7 +66,7 @@ struct Suite : Axes {
   std::string title;
   std::string report;  ///< which report `reproduce` writes from it; "" for none
   std::vector<std::filesystem::path> plugins;  ///< libraries of policies, absolute
-  /// What `lethe reproduce` trains before it runs: {"recipe", "seeds"} each.
+  /// What `lethe reproduce` trains before it runs: {"kind", "recipe", "seeds"} each.
   std::vector<TrainingWanted> train;
   /// Grids that the suite is made of instead of one: each has the suite's axes, overrides and
   /// exclusions but for those it states itself. Their cells follow one another.

@@ -46,7 +46,7 @@ void require_vocabulary(const SequenceGenerator& generator, const models::Tokeni
   throw Error(ErrorKind::kModel,
               "vocabulary mismatch: task recall: expected a model trained on its " +
                   std::to_string(words.size()) +
-                  " words (`lethe train rmt --recipe recall`), found a vocabulary of " +
+                  " words (`lethe train rmt --recipe recall-small`), found a vocabulary of " +
                   std::to_string(tokenizer.vocab_size()));
 }
 
@@ -119,6 +119,7 @@ SampleOutcome RecallTask::run(const std::string& sample_id, const models::Tokeni
     whole = policies::known_policies().resolve("full");
     policy = &whole;
     options.budget.reset();
+    options.schedule = {};  // the cache of what is left is full
     cut = std::max<std::int64_t>(0, std::ssize(tokens) - settings.budget.value());
     tokens = tokens.subspan(static_cast<std::size_t>(cut));
   }

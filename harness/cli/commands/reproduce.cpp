@@ -9,6 +9,7 @@
 #include "harness/cli/commands/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/root.h"
+#include "harness/cli/shipped_trainings.h"
 #include "harness/cli/suites.h"
 #include "harness/cli/trained_models.h"
 #include "reports/report_registry.h"
@@ -47,6 +48,7 @@ int reproduce_one(const std::string& name, const Options& options) {
   const fs::path out_dir = options.text("out", "report/" + suite.name);
   const fs::path database = options.text("db", (out_dir / "results.db").string());
   train_missing(suite, out_dir, database, options);
+  store_shipped_trainings(suite, database);
   const auto loaded = load_suite(suite, device_kind(options));
   const auto outcome = execute(loaded, database, options, "lethe reproduce " + name);
   const bool as_json = options.has("json");

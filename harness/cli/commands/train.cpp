@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "harness/base/error.h"
+#include "harness/base/hash.h"
 #include "harness/base/json.h"
 #include "harness/base/text.h"
 #include "harness/cli/commands/commands.h"
@@ -39,7 +40,7 @@ void note_trained(TrainingRecorder& recorder, const training::RmtTrainOptions& t
     console.message("its learning curves are not in the database: it was trained without --db");
   } else if (stored->status != store::TrainingStatus::kDone) {
     recorder.begin(training_provenance_record(train.device, train.threads));
-    recorder.done(weights_of(train.out));
+    recorder.done(sha256_file(weights_of(train.out)));
   }
 }
 
@@ -105,7 +106,7 @@ int run_train(const Options& options) {
                     "; the same command goes on from there");
     return kExitInterrupted;
   }
-  if (recorder) recorder->done(weights_of(train.out));
+  if (recorder) recorder->done(sha256_file(weights_of(train.out)));
   console.message("trained " + what + ": " + std::to_string(result.steps) + " steps in " +
                   human_duration(result.seconds) + " -> " + train.out.string());
   return kExitOk;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -98,6 +99,26 @@ store::TrainingRecord record_of(const training::NammRecipe& recipe,
           .seed = static_cast<std::int64_t>(train.seed)};
 }
 
+/// The curves of the run, from which a report can be made where the run's database is not at hand.
+json::array history_json(const training::NammRecipe& recipe,
+                         const std::vector<training::NammHistoryEntry>& history) {
+  json::array entries;
+  for (const training::NammHistoryEntry& entry : history) {
+    json::object object{
+        {"generation", entry.generation},
+        {"stage", recipe.stages.at(static_cast<std::size_t>(entry.stage)).name},
+        {"sigma", entry.sigma},
+        {"mean_norm", entry.mean_norm},
+        {"fitness_mean", entry.fitness_mean},
+        {"fitness_best", entry.fitness_best},
+        {"cache_mean", entry.cache_mean},
+        {"cache_peak", entry.cache_peak}};
+    if (std::isfinite(entry.selection)) object["selection_fitness"] = entry.selection;
+    entries.push_back(std::move(object));
+  }
+  return entries;
+}
+
 /// Parameters that a finished run leaves: those that did best on the prompts for selection, and the
 /// last mean beside them.
 void write_result(const training::NammRecipe& recipe, const training::NammTrainOptions& train,
@@ -109,6 +130,7 @@ void write_result(const training::NammRecipe& recipe, const training::NammTrainO
   provenance["run_key"] = training::namm_run_key(recipe, train);
   provenance["generations"] = result.generations;
   provenance["seconds"] = result.seconds;
+  provenance["history"] = history_json(recipe, result.history);
   const bool selected = !result.best_mean.empty();
   const auto write = [&](const char* name, const std::vector<double>& mean, json::object more) {
     policies::NammParameters parameters = namm_parameters(recipe, mean, result.normalisation);
@@ -120,6 +142,10 @@ void write_result(const training::NammRecipe& recipe, const training::NammTrainO
   write("namm.json", selected ? result.best_mean : result.mean,
         {{"generation", selected ? result.best_generation : result.generations},
          {"selection_fitness", selected ? json::value(result.best_fitness) : json::value()}});
+}
+
+std::string evolved_sha256(const fs::path& out) {
+  return policies::namm_content_sha256(policies::read_namm_file(out / "namm.json"));
 }
 
 /// Whether OUT/namm.json is what this run would make.
@@ -188,7 +214,7 @@ int train_namm(const Options& options) {
     if (recorder && recorder->find() &&
         recorder->find()->status != store::TrainingStatus::kDone) {
       recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
-      recorder->done(out / "namm.json");
+      recorder->done(evolved_sha256(out));
     }
     return kExitOk;
   }
@@ -212,7 +238,7 @@ int train_namm(const Options& options) {
     return kExitInterrupted;
   }
   training::remove_namm_state(train);
-  if (recorder) recorder->done(out / "namm.json");
+  if (recorder) recorder->done(evolved_sha256(out));
   console.message("evolved " + what + ": " + std::to_string(result.generations) +
                   " generations in " + human_duration(result.seconds) + " -> " + out.string());
   return kExitOk;

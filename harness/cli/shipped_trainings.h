@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Learning curves of parameters that ship, brought into a result database for its report.
+#pragma once
+
+#include <filesystem>
+
+#include "harness/grid/suite.h"
+
+namespace lethe::cli {
+
+/// Stores, for every policy `namm:weights=NAME` of the suite whose file tells how it was evolved,
+/// that training run with its curves, unless the database has it. Throws Error(kStore) when the
+/// database is locked or cannot be written.
+void store_shipped_trainings(const grid::Suite& suite, const std::filesystem::path& database);
+
+}  // namespace lethe::cli
