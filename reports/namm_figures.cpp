@@ -11,8 +11,6 @@
 namespace lethe::reports {
 namespace {
 
-constexpr std::size_t kStyles = 12;  ///< so many lines are still told apart
-
 /// The series of a label; a new one takes the next style.
 PlotSeries& series_of(PlotPanel& plot, const std::string& label) {
   const auto at = std::find_if(plot.series.begin(), plot.series.end(),
@@ -31,53 +29,33 @@ void sort_points(PlotPanel& plot) {
 
 }  // namespace
 
-std::vector<PlotFigure> namm_memory_figures(const NammSection& section, const NammClaims& claims,
-                                            const std::string& name) {
+PlotFigure namm_memory_figure(const NammSection& section, const NammClaims& claims,
+                              const std::string& name) {
   const NammPanel& panel = *section.panel;
-  const auto shown = [&](double value) { return panel.text ? std::exp(value) : value; };
-  PlotPanel base{.title = claims.place(panel),
+  PlotFigure figure{
+      name, (panel.text ? "Perplexity" : "Score") + std::string(" against memory"), {}};
+  PlotPanel plot{.title = claims.place(panel),
                  .x_label = "mean tokens per layer, as measured",
                  .y_label = panel.text ? "perplexity" : "score",
                  .series = {},
                  .level = {},
                  .linear_x = true,
                  .one_axis = true};
-  PlotPanel others = base;
   for (const NammMethod& method : panel.methods) {
     const auto own = measure(panel, method);
-    if (!own) continue;
-    PlotPoint point{own->cache ? own->cache->mean : 0, shown(own->estimate.mean), {}, {}};
+    if (!own || !own->cache) continue;
+    const auto shown = [&](double value) { return panel.text ? std::exp(value) : value; };
+    PlotPoint point{own->cache->mean, shown(own->estimate.mean), {}, {}};
     if (const auto ends = own->ends()) {
       point.low = shown(ends->low);
       point.high = shown(ends->high);
     }
-    if (method.full()) {
-      base.level = PlotLevel{claims.label(method), point.y, point.low, point.high};
-    } else if (own->cache) {
-      // No line joins budgets of different schedules, which are different methods.
-      series_of(method.namm() ? base : others, claims.label(method) + ", " + method.schedule)
-          .points.push_back(point);
-    }
+    // Points of two schedules are no line.
+    series_of(plot, claims.label(method) + ", " + method.schedule).points.push_back(point);
   }
-  sort_points(base);
-  sort_points(others);
-  std::vector<PlotFigure> figures;
-  if (base.series.empty()) return figures;
-  // NAMM stands in every figure; a figure has no two series of one style.
-  const std::size_t room = kStyles > base.series.size() ? kStyles - base.series.size() : 1;
-  for (std::size_t first = 0; first == 0 || first < others.series.size(); first += room) {
-    const std::string part = first == 0 ? "" : "-part-" + std::to_string(first / room + 1);
-    PlotFigure figure{name + part,
-                      (panel.text ? "Perplexity" : "Score") + std::string(" against memory"),
-                      {base}};
-    auto& series = figure.panels.front().series;
-    for (std::size_t i = first; i < std::min(first + room, others.series.size()); ++i) {
-      series.push_back(others.series[i]);
-      series.back().style = series.size() - 1;
-    }
-    figures.push_back(std::move(figure));
-  }
-  return figures;
+  sort_points(plot);
+  if (!plot.series.empty()) figure.panels.push_back(std::move(plot));
+  return figure;
 }
 
 PlotFigure namm_ratio_figure(std::span<const NammSection> sections, const NammClaims& claims,

@@ -229,13 +229,9 @@ class Writer {
     std::string title = claims_.place(panel);
     if (twins > 1) title += ", cells like " + panel.rows.front().key.substr(0, 8);
     document_.blocks.push_back(Heading{2, title});
-    for (const PlotFigure& figure : namm_memory_figures(section, claims_, "memory" + suffix)) {
-      add_figure(
-          figure,
-          "Means over seeds with 95 % intervals over documents; dashed: the full cache, with "
-          "its interval as a band. Left and " +
-              std::string(panel.text ? "down" : "up") + " is better.");
-    }
+    add_figure(namm_memory_figure(section, claims_, "memory" + suffix),
+               "Means over seeds with 95 % intervals over documents. Left and " +
+                   std::string(panel.text ? "down" : "up") + " is better.");
     add_table("policies" + suffix, namm_panel_table(section, results_, claims_),
               namm_cells_sql(panel));
     Table differences = namm_differences_table(section, claims_);

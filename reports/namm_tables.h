@@ -46,10 +46,9 @@ Table namm_published_table(const PublishedTable& published, const NammClaims& cl
 /// Every cell unrounded: for CSV.
 Table namm_tidy_table(const NammResults& results, const NammClaims& claims);
 
-/// Score against mean memory, a series per policy and schedule, the full cache as a level: as many
-/// figures as it takes to give every series a style of its own, NAMM in each.
-std::vector<PlotFigure> namm_memory_figures(const NammSection& section, const NammClaims& claims,
-                                            const std::string& name);
+/// Score against mean memory, a series per policy.
+PlotFigure namm_memory_figure(const NammSection& section, const NammClaims& claims,
+                              const std::string& name);
 
 /// Mean of ratios against the share of the full cache over the paper's tasks, its published point
 /// hollow. No panel where no task of LongBench has numbers.

@@ -375,7 +375,5 @@ TEST_CASE("pictures of a trial are drawn", "[reports]") {
   const Reported report(test::add_namm_trial, {"html", "svg"});
   CHECK(report.has("index.html"));
   CHECK(report.has("memory.svg"));
-  // The seventh style would be the first again.
-  CHECK_FALSE(report.has("memory-part-2.svg"));
   CHECK(report.has("evolution.svg"));
 }
