@@ -193,7 +193,7 @@ class Checker {
     add(segments_text(segments),
         join(parts, ", ") +
             (open.empty() ? "" : "; within noise (95 %) of each other: " + join(open, ", ")),
-        reversed         ? Verdict::kNotReproduced
+        reversed        ? Verdict::kNotReproduced
         : !open.empty() ? Verdict::kNotComparable
                         : Verdict::kReproduced);
   }

@@ -97,8 +97,7 @@ std::unique_ptr<models::RecurrentDecoderLayout> decoder_layout(const RmtRecipe& 
     for (const RmtBatch& batch : stage.batches) {
       tasks::SequenceOptions options = *recipe.sequence;
       if (batch.size > 0) options.size = batch.size;
-      const std::int64_t tokens =
-          tasks::SequenceGenerator(options).segment_tokens(batch.segments);
+      const std::int64_t tokens = tasks::SequenceGenerator(options).segment_tokens(batch.segments);
       rmt.segment_tokens = std::max(rmt.segment_tokens, tokens);
     }
   }
@@ -261,7 +260,8 @@ void require_free(const RmtRecipe& recipe, const RmtTrainOptions& options) {
   const auto* key = object ? object->if_contains("run_key") : nullptr;
   if (key && *key == json::value(rmt_run_key(recipe, options))) return;
   const auto* other = object ? object->if_contains("recipe") : nullptr;
-  const auto* name = other && other->is_object() ? other->get_object().if_contains("name") : nullptr;
+  const auto* name =
+      other && other->is_object() ? other->get_object().if_contains("name") : nullptr;
   const auto* seed = object ? object->if_contains("seed") : nullptr;
   throw Error(ErrorKind::kConfig,
               options.out.string() + ": expected a new folder or one of recipe " + recipe.name +

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
                                       engine_command(trace_spec()),
                                       engine_command(train_spec()),
                                       engine_command(attention_spec()),
+                                      engine_command(namm_spec()),
                                       analyze_command(),
                                       flops_command(),
                                       bench_command(),

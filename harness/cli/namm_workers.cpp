@@ -105,8 +105,8 @@ class Moments final : public policies::NammObserver {
 policies::NammParameters namm_parameters(const training::NammRecipe& recipe,
                                          const std::vector<double>& weights,
                                          const training::NammNormalisation& normalisation) {
-  const auto variant = recipe.policy.scorer == "mlp" ? policies::NammVariant::kMlp
-                                                     : policies::NammVariant::kBam;
+  const auto variant =
+      recipe.policy.scorer == "mlp" ? policies::NammVariant::kMlp : policies::NammVariant::kBam;
   policies::NammParameters parameters =
       policies::zero_namm_parameters(variant, recipe.policy.hidden, recipe.policy.update);
   parameters.weights.assign(weights.begin(), weights.end());
@@ -131,7 +131,8 @@ json::object NammWorkers::inputs() {
   for (const training::NammStage& stage : recipe_.stages) {
     for (const NammTask& task : stage.tasks) {
       const auto made = tasks::make_task(task.task, task.options, task.length, root_folder());
-      json::object one{{"task", task.task}, {"length", task.length}, {"identity", made->identity()}};
+      json::object one{
+          {"task", task.task}, {"length", task.length}, {"identity", made->identity()}};
       if (seen.insert(canonical_json(one)).second) tasks.push_back(std::move(one));
     }
   }
@@ -161,10 +162,9 @@ std::vector<grid::Cell> NammWorkers::cells(const NammTask& task,
     for (const NammPrompt& prompt : prompts) seeds.emplace_back(prompt.seed);
     options["seeds"] = std::move(seeds);
   }
-  return grid::expand(
-      suite_of(task, options, recipe_.model, policies, recipe_.policy.cap, schedule,
-                            options_.dtype), catalogue_,
-      options_.device_kind);
+  return grid::expand(suite_of(task, options, recipe_.model, policies, recipe_.policy.cap, schedule,
+                               options_.dtype),
+                      catalogue_, options_.device_kind);
 }
 
 std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
@@ -175,9 +175,9 @@ std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
   };
   std::vector<runner::PoolJob> jobs;
   std::vector<Place> places;
-  const std::size_t groups =
-      kGroupsPerWorker * static_cast<std::size_t>(std::max(1, options_.pool.workers)) *
-      std::max<std::size_t>(1, options_.pool.devices.size());
+  const std::size_t groups = kGroupsPerWorker *
+                             static_cast<std::size_t>(std::max(1, options_.pool.workers)) *
+                             std::max<std::size_t>(1, options_.pool.devices.size());
   for (std::size_t t = 0; t < request.stage.tasks.size(); ++t) {
     const NammTask& task = request.stage.tasks[t];
     const std::vector<NammPrompt>& prompts = request.prompts[t];
@@ -224,14 +224,14 @@ std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
                                             "fitness, found one that does not; take fitness ratio");
       }
       // A text has no score of its own: the chance of its tokens, as a geometric mean.
-      const double nll = record.tokens_scored > 0
-                             ? record.nll_sum.value_or(0) / static_cast<double>(record.tokens_scored)
-                             : 0;
+      const double nll = record.tokens_scored > 0 ? record.nll_sum.value_or(0) /
+                                                        static_cast<double>(record.tokens_scored)
+                                                  : 0;
       outcomes[p].scores[t] += record.score.value_or(std::exp(-nll));
       if (request.likelihoods) outcomes[p].likelihoods[t] -= nll;
       ++counts[{p, t}];
-      const auto size =
-          store::cache_size(record.layers, "sample " + record.sample_id).value_or(store::CacheSize{});
+      const auto size = store::cache_size(record.layers, "sample " + record.sample_id)
+                            .value_or(store::CacheSize{});
       outcomes[p].cache_mean += size.mean;
       outcomes[p].cache_peak += size.peak;
       ++samples[p];
@@ -255,17 +255,17 @@ training::NammNormalisation NammWorkers::normalisation(const NammRequest& reques
       models::load_model(*models::open_checkpoint(entry.path), models::parse_dtype(options_.dtype));
   const auto tokenizer = models::open_tokenizer(entry.path);
   Moments moments;
-  const auto keep_all = std::make_shared<const policies::NammParameters>(
-      policies::zero_namm_parameters(policies::NammVariant::kBam, recipe_.policy.hidden,
-                                     recipe_.policy.update));
+  const auto keep_all =
+      std::make_shared<const policies::NammParameters>(policies::zero_namm_parameters(
+          policies::NammVariant::kBam, recipe_.policy.hidden, recipe_.policy.update));
   for (std::size_t t = 0; t < request.stage.tasks.size(); ++t) {
     const NammTask& task = request.stage.tasks[t];
     const std::string schedule = "block:" + std::to_string(recipe_.policy.update);
     std::set<std::string> wanted;
     for (const NammPrompt& prompt : request.prompts[t]) wanted.insert(prompt.record);
     const auto found = cells(task, request.prompts[t], {"full"}, "exact");
-    const auto made = tasks::make_task(task.task, found.front().task_options.get(), task.length,
-                                       root_folder());
+    const auto made =
+        tasks::make_task(task.task, found.front().task_options.get(), task.length, root_folder());
     tasks::RunSettings settings;
     settings.policy = policies::make_namm_plan(keep_all, {}, &moments);
     settings.evaluate.schedule = policies::Schedule::parse(schedule);
@@ -276,10 +276,10 @@ training::NammNormalisation NammWorkers::normalisation(const NammRequest& reques
         throw Error(ErrorKind::kInterrupted, "stopped while features were gathered");
       }
       const std::string id = sample.id;
-      made->run_all(std::span(&id, 1), *tokenizer, *model, settings,
-                    {[] { return false; },
-                     [](const std::string&) -> models::StateKeeper* { return nullptr; },
-                     [](const std::string&, tasks::SampleOutcome) {}});
+      made->run_all(
+          std::span(&id, 1), *tokenizer, *model, settings,
+          {[] { return false; }, [](const std::string&) -> models::StateKeeper* { return nullptr; },
+           [](const std::string&, tasks::SampleOutcome) {}});
       ++done;
     }
   }

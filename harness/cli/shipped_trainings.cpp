@@ -33,13 +33,12 @@ void store(const policies::NammParameters& parameters, const fs::path& database)
   ObjectReader told(holder, "provenance", ErrorKind::kData);
   if (!told.has("history")) return;
   const json::object& recipe = told.at("recipe").as_object();
-  TrainingRecorder recorder(
-      database,
-      {.kind = "namm",
-       .name = "namm-" + std::string(recipe.at("name").as_string()),
-       .recipe = {{"recipe", recipe}, {"inputs", told.at("inputs")}},
-       .seed = told.integer("seed")},
-      "shipped parameters");
+  TrainingRecorder recorder(database,
+                            {.kind = "namm",
+                             .name = "namm-" + std::string(recipe.at("name").as_string()),
+                             .recipe = {{"recipe", recipe}, {"inputs", told.at("inputs")}},
+                             .seed = told.integer("seed")},
+                            "shipped parameters");
   if (recorder.find()) return;
   store::ProvenanceRecord record;
   record.version = told.string("version");
@@ -55,8 +54,8 @@ void store(const policies::NammParameters& parameters, const fs::path& database)
     const std::string stage = entry.string("stage");
     for (const auto& member : value.get_object()) {
       if (!member.value().is_number() || member.key() == "generation") continue;
-      recorder.point({generation, stage, std::string(member.key()),
-                      member.value().to_number<double>()});
+      recorder.point(
+          {generation, stage, std::string(member.key()), member.value().to_number<double>()});
     }
   }
   recorder.done(policies::namm_content_sha256(parameters));

@@ -14,8 +14,8 @@ namespace lethe::cli {
 
 /// How progress is put into words.
 struct TrainingWords {
-  std::string step = "step";              ///< "generation"
-  std::string metric = "train_accuracy";  ///< whose last value stands in the line of progress
+  std::string step = "step";                 ///< "generation"
+  std::string metric = "train_accuracy";     ///< whose last value stands in the line of progress
   std::function<std::string(double)> value;  ///< "accuracy 97.3 %"
 };
 

@@ -28,8 +28,8 @@ struct PoolOptions {
   int max_retries = 2;
 };
 
-/// A job and which of the batch belong together: a worker stays with a group while it has jobs left,
-/// so that what the group shares (the beginning of a text) is computed once.
+/// A job and which of the batch belong together: a worker stays with a group while it has jobs
+/// left, so that what the group shares (the beginning of a text) is computed once.
 struct PoolJob {
   Job job;
   std::int64_t group = 0;

@@ -39,8 +39,8 @@ void require_vocabulary(const SequenceGenerator& generator, const models::Tokeni
   const auto& words = generator.vocabulary();
   bool same = tokenizer.vocab_size() == std::ssize(words);
   for (const std::size_t i : {std::size_t{1}, std::size_t{2}, words.size() - 1}) {
-    same = same && word_ids(tokenizer, words[i]) ==
-                       std::vector<std::int64_t>{static_cast<std::int64_t>(i)};
+    same = same &&
+           word_ids(tokenizer, words[i]) == std::vector<std::int64_t>{static_cast<std::int64_t>(i)};
   }
   if (same) return;
   throw Error(ErrorKind::kModel,

@@ -22,8 +22,8 @@ struct RecallOptions {
   static RecallOptions parse(const json::object& object);
 };
 
-/// For decoders trained on the words of recall (`lethe train rmt --recipe recall-small`). The length
-/// counts all inputs, those of the questions (32) included.
+/// For decoders trained on the words of recall (`lethe train rmt --recipe recall-small`). The
+/// length counts all inputs, those of the questions (32) included.
 class RecallTask final : public Task {
  public:
   static constexpr int kVersion = 1;

@@ -31,12 +31,14 @@ Command verify_command();
 CommandSpec attention_spec();
 CommandSpec bench_spec();
 CommandSpec generate_spec();
+CommandSpec namm_spec();
 CommandSpec trace_spec();
 CommandSpec train_spec();
 CommandSpec worker_spec();
 int run_attention(const Options& options);
 int run_bench(const Options& options);
 int run_generate(const Options& options);
+int run_namm(const Options& options);
 int run_trace(const Options& options);
 int run_train(const Options& options);
 /// `train namm`, which run_train() hands over.

@@ -196,6 +196,34 @@ CommandSpec attention_spec() {
   return spec;
 }
 
+CommandSpec namm_spec() {
+  CommandSpec spec;
+  spec.name = "namm";
+  spec.summary =
+      "what an evolved memory (policy namm) keeps of a text, and what its scores depend on";
+  spec.description =
+      "Runs one text under policy namm and draws the analyses of arXiv 2410.13166: tokens kept "
+      "after\n"
+      "every update and their age by layer (cache), the share of each kind of token that is kept "
+      "by\n"
+      "layer (kinds), scores over the text (scores), and how much a score changes with each of "
+      "the 25\n"
+      "features, a token's own and those of others (features). SVG and PNG, and namm.json with "
+      "all numbers.";
+  spec.options = {
+      {"weights", "NAME", "of data/checkpoints, or a file (default namm-recall-1)"},
+      {"model", "MODEL", "registered name, GGUF file or folder (default recall)"},
+      {"text", "FILE", "UTF-8 text (default: a sample of task recall)"},
+      {"length", "N", "tokens (default 512; of a text at most, 1024)"},
+      {"sample", "N", "number of the sample of recall (default 0)"},
+      {"budget", "K", "most tokens that a head keeps (default: the network alone decides)"},
+      {"dtype", "D", "float32 (default), bfloat16, float64"},
+      {"out", "DIR", "folder of plots and numbers (default namm)"}};
+  spec.examples = {{"the shipped network on key-value recall",
+                    "lethe namm --weights namm-recall-1 --budget 96 --out namm"}};
+  return spec;
+}
+
 CommandSpec train_spec() {
   CommandSpec spec;
   spec.name = "train";
