@@ -168,7 +168,7 @@ class JobPool::Workers {
       try {
         while (const auto frame = worker.process->next()) on_message(batch, worker, *frame);
       } catch (const Error& error) {
-        if (error.kind() != ErrorKind::kInternal || worker.job == kNoJob) throw;
+        if (error.kind() != ErrorKind::kInternal) throw;
         lost(batch, worker, std::string("it sent nonsense: ") + error.what());
         continue;
       }
@@ -239,11 +239,14 @@ class JobPool::Workers {
     }
   }
 
-  // What runs belongs to no batch any more.
+  // What runs belongs to no batch any more, nor does what was counted for one.
   void abandon() {
     for (Worker& worker : workers_) {
       if (worker.job != kNoJob) worker = {};
     }
+    if (memory_) memory_->free_unused();
+    failure_.reset();
+    failed_starts_ = 0;
   }
 
   PoolOptions options_;

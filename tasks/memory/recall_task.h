@@ -32,9 +32,10 @@ class RecallTask final : public Task {
 
   json::object identity() const override;
   bool cuts_input() const override { return true; }
+  /// Throws Error(kModel) for the tokenizer of a model with another vocabulary.
   std::vector<SampleInfo> samples(const models::Tokenizer& tokenizer) const override;
   /// `nll` of the 16 values in the order of the questions; the score is the share of them that the
-  /// model holds likeliest. Throws Error(kModel) for a model with another vocabulary.
+  /// model holds likeliest. Values whose keys `truncate` has cut have no NLL and count as wrong.
   SampleOutcome run(const std::string& sample_id, const models::Tokenizer& tokenizer,
                     const models::Model& model, const RunSettings& settings) const override;
   /// The score of a stored output.

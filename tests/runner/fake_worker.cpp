@@ -33,6 +33,11 @@ void pause_ms(int ms) {
   std::this_thread::sleep_for(std::chrono::milliseconds(ms));
 }
 
+void send_nonsense() {
+  const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
+  if (write(3, bytes, sizeof bytes) < 0) std::abort();
+}
+
 class FakeExecutor final : public runner::JobExecutor {
  public:
   FakeExecutor(fs::path control, std::string socket, int memory)
@@ -114,10 +119,7 @@ class FakeExecutor final : public runner::JobExecutor {
       close(std::atoi(socket_.c_str()));
       while (true) pause();
     }
-    if (name == "nonsense") {
-      const char bytes[16] = {'\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff', '\xff'};
-      if (write(3, bytes, sizeof bytes) < 0) std::abort();
-    }
+    if (name == "nonsense") send_nonsense();
   }
 
   // Uses 32 MiB that all workers share, until the test says "go".
@@ -199,6 +201,7 @@ int main(int argc, char** argv) {
   }
   std::ofstream(control / "pids", std::ios::app) << getpid() << "\n";
   if (fs::exists(control / "no-hello")) pause();
+  if (fs::exists(control / "nonsense-hello")) send_nonsense();
   if (!device.empty() && fs::exists(control / ("no-" + device))) return 5;
   FakeExecutor executor(control, words.back(), memory);
   return runner::run_worker(std::stoi(words.back()), executor);

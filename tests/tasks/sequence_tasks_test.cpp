@@ -2,6 +2,7 @@
 // The first RMT paper's tasks: what sequences look like, that no input is trained on and tested on,
 // how they are cut and scored; equations against an independent solver.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -119,11 +120,83 @@ TEST_CASE("a quadratic sequence has 180 tokens and ends after its roots", "[unit
   CHECK(longest > 100);
 }
 
+TEST_CASE("recall strews 16 pairs into noise and asks for each once", "[unit]") {
+  const std::int64_t size = GENERATE(32, 33, 64, 480);
+  CAPTURE(size);
+  const SequenceGenerator generator({SequenceTask::kRecall, size});
+  const auto& words = generator.vocabulary();
+  REQUIRE(words.size() == 258);
+  CHECK(words[0] == "[UNK]");
+  CHECK(words[1] == "?");
+  CHECK(generator.inputs() == size + 32);
+  std::set<std::int64_t> keys, values, first_asked, pair_begins;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const auto sample = generator.sample(seed, SequenceSplit::kTrain);
+    REQUIRE(std::ssize(sample.tokens) == size + 33);
+    CHECK(sample.inputs() == size + 32);
+    CHECK(sample.target_begin == size + 1);
+    CHECK(sample.target_end == size + 33);
+    CHECK(sample.answer_begin == sample.target_begin);
+    CHECK(sample.target_step == 2);
+    const auto word = [&](std::int64_t at) {
+      return words[static_cast<std::size_t>(sample.tokens[static_cast<std::size_t>(at)])];
+    };
+    CHECK(word(size) == "?");
+    std::map<std::string, std::string> pairs;
+    for (std::int64_t at = 0; at < size; ++at) {
+      if (word(at)[0] == 'k') {
+        CHECK(pairs.emplace(word(at), word(at + 1)).second);  // no key twice
+        pair_begins.insert(at++);
+        CHECK(word(at)[0] == 'v');
+      } else {
+        CHECK(word(at)[0] == 'n');
+      }
+    }
+    CHECK(pairs.size() == 16);
+    std::map<std::string, std::string> asked;
+    for (std::int64_t at = sample.target_begin; at < sample.target_end; at += 2) {
+      CHECK(asked.emplace(word(at), word(at + 1)).second);
+      keys.insert(sample.tokens[static_cast<std::size_t>(at)]);
+      values.insert(sample.tokens[static_cast<std::size_t>(at) + 1]);
+    }
+    CHECK(asked == pairs);
+    first_asked.insert(std::distance(pairs.begin(), pairs.find(word(sample.target_begin))));
+    CHECK(generator.sample(seed, SequenceSplit::kTrain).tokens == sample.tokens);
+  }
+  // 1,600 draws of 64, 100 of 16.
+  CHECK(keys.size() == 64);
+  CHECK(values.size() == 64);
+  CHECK(first_asked.size() == 16);
+  if (size == 64) CHECK(pair_begins.size() == 63);  // anywhere; of two tokens, so not at the last
+}
+
+TEST_CASE("the noise of recall is Zipf's", "[statistics]") {
+  const SequenceGenerator generator({SequenceTask::kRecall, 480});
+  std::map<std::string, double> counts;
+  double all = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const auto sample = generator.sample(seed, SequenceSplit::kTrain);
+    for (std::int64_t at = 0; at < 480; ++at) {
+      const auto word = text_of(generator, {{sample.tokens[static_cast<std::size_t>(at)]}});
+      if (word[0] == 'n') ++counts[word], ++all;
+    }
+  }
+  CHECK(all == 100 * 448);
+  double sum = 0;
+  for (int rank = 1; rank <= 128; ++rank) sum += 1.0 / rank;
+  for (const int rank : {1, 2, 3, 10, 100}) {
+    const double expected = all / (rank * sum);
+    CAPTURE(rank, expected);
+    CHECK(std::abs(counts["n" + std::to_string(rank - 1)] - expected) < 5 * std::sqrt(expected));
+  }
+}
+
 TEST_CASE("no input is trained on and tested on", "[property]") {
-  const SequenceTask task = GENERATE(SequenceTask::kCopy, SequenceTask::kReverse,
-                                     SequenceTask::kRetrieval, SequenceTask::kQuadratic);
+  const SequenceTask task =
+      GENERATE(SequenceTask::kCopy, SequenceTask::kReverse, SequenceTask::kRetrieval,
+               SequenceTask::kQuadratic, SequenceTask::kRecall);
   const bool quadratic = task == SequenceTask::kQuadratic;
-  const SequenceGenerator generator({task, quadratic ? 0 : 3});
+  const SequenceGenerator generator({task, quadratic ? 0 : task == SequenceTask::kRecall ? 32 : 3});
   const auto inputs = [&](SequenceSplit split) {
     std::set<std::vector<std::int64_t>> all;
     for (std::uint64_t seed = 0; seed < 2000; ++seed) {
@@ -156,6 +229,11 @@ TEST_CASE("sequences are cut into equal segments", "[unit]") {
   }
   CHECK_THROWS_WITH(SequenceGenerator({SequenceTask::kRetrieval, 27}),
                     Catch::Contains("expected 1 to 26, found 27"));
+  CHECK_THROWS_WITH(
+      SequenceGenerator({SequenceTask::kRecall, 31}),
+      Catch::Contains("size of task 'recall': expected 32 to") && Catch::Contains("found 31"));
+  CHECK(SequenceGenerator({SequenceTask::kRecall, 480}).segment_tokens(1) == 512);
+  CHECK(SequenceGenerator({SequenceTask::kRecall, 480}).segment_tokens(4) == 128);
 }
 
 TEST_CASE("each task has its score", "[unit]") {
@@ -181,6 +259,16 @@ TEST_CASE("each task has its score", "[unit]") {
   found = target_of(pairs);
   CHECK(retrieval.score(pairs, found) == 1.0);
   CHECK(retrieval.score(pairs, std::vector<std::int64_t>{0}) == 0.0);
+
+  const SequenceGenerator recall({SequenceTask::kRecall, 40});
+  const auto strewn = recall.sample(1, SequenceSplit::kTest);
+  found = target_of(strewn);
+  CHECK(recall.score(strewn, found) == 1.0);
+  for (std::size_t i = 0; i < found.size(); i += 2) found[i] = 0;  // keys do not count
+  CHECK(recall.score(strewn, found) == 1.0);
+  found[1] = found[31] = 0;
+  CHECK(recall.score(strewn, found) == 14.0 / 16);
+  CHECK(recall.score(strewn, std::vector<std::int64_t>(32, 1)) == 0.0);
 }
 
 TEST_CASE("sequence tasks have names", "[unit]") {
