@@ -15,7 +15,13 @@ namespace {
 constexpr const char* kWeights = "weights";
 
 /// "namm-recall" of "namm-recall-2"; nothing where no number ends the name.
-std::optional<std::string> stem_of(const std::string& weights) {
+/// A file OUT/checkpoints/recall-2/namm.json goes by its folder.
+std::optional<std::string> stem_of(const std::string& given) {
+  std::string weights = given;
+  if (const auto slash = weights.rfind('/'); slash != std::string::npos) {
+    weights.resize(slash);
+    weights.erase(0, weights.rfind('/') + 1);
+  }
   const auto dash = weights.rfind('-');
   if (dash == std::string::npos || dash == 0) return std::nullopt;
   if (!parse_integer(weights.substr(dash + 1))) return std::nullopt;

@@ -21,7 +21,7 @@ std::vector<double> flat(const std::vector<NammHistoryEntry>& history) {
   return numbers;
 }
 
-std::vector<NammHistoryEntry> entries(const std::vector<double>& numbers) {
+std::vector<NammHistoryEntry> history_entries(const std::vector<double>& numbers) {
   std::vector<NammHistoryEntry> history;
   for (std::size_t i = 0; i + kHistoryNumbers <= numbers.size(); i += kHistoryNumbers) {
     const double* n = &numbers[i];
@@ -29,6 +29,26 @@ std::vector<NammHistoryEntry> entries(const std::vector<double>& numbers) {
                        n[4], n[5], n[6], n[7], n[8]});
   }
   return history;
+}
+
+std::vector<double> flat(const std::vector<NammEntry>& all) {
+  std::vector<double> numbers;
+  for (const NammEntry& entry : all) {
+    numbers.insert(numbers.end(),
+                   {static_cast<double>(entry.generation), static_cast<double>(entry.stage),
+                    entry.fitness, entry.cache_mean, entry.cache_peak});
+  }
+  return numbers;
+}
+
+std::vector<NammEntry> stage_entries(const std::vector<double>& numbers) {
+  std::vector<NammEntry> all;
+  for (std::size_t i = 0; i + 5 <= numbers.size(); i += 5) {
+    const double* n = &numbers[i];
+    all.push_back(
+        {static_cast<std::int64_t>(n[0]), static_cast<std::int64_t>(n[1]), n[2], n[3], n[4]});
+  }
+  return all;
 }
 
 // `count` numbers, or an error: a state whose checksum is right may still be of another build.
@@ -53,6 +73,7 @@ void NammProgress::save(StateWriter& state) const {
   state.put("base_scores", selection_base.scores);
   state.put("base_likelihoods", selection_base.likelihoods);
   state.put("history", flat(history));
+  state.put("entries", flat(entries));
 }
 
 NammProgress NammProgress::load(const StateReader& state) {
@@ -69,7 +90,8 @@ NammProgress NammProgress::load(const StateReader& state) {
                             state.get<double>("feature_deviations")},
           .selection_base = {state.get<double>("base_scores"),
                              state.get<double>("base_likelihoods"), values[2], values[3]},
-          .history = entries(state.get<double>("history"))};
+          .history = history_entries(state.get<double>("history")),
+          .entries = stage_entries(state.get<double>("entries"))};
 }
 
 }  // namespace lethe::training

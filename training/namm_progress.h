@@ -22,6 +22,7 @@ struct NammProgress {
   NammNormalisation normalisation;  ///< empty until gathered
   NammOutcome selection_base;       ///< the full cache on this stage's selection prompts
   std::vector<NammHistoryEntry> history;
+  std::vector<NammEntry> entries;
 
   void save(StateWriter& state) const;
   /// Throws Error(kData) as StateReader does.

@@ -47,6 +47,12 @@ struct NammHistoryEntry {
   double selection = 0;                   ///< fitness of the mean; NaN where it was not due
 };
 
+/// How the mean did on a stage's prompts of selection when the stage began.
+struct NammEntry {
+  std::int64_t generation = 0, stage = 0;
+  double fitness = 0, cache_mean = 0, cache_peak = 0;
+};
+
 NammHistoryEntry history_entry(const NammGeneration& generation, std::int64_t stage);
 
 }  // namespace lethe::training

@@ -199,6 +199,8 @@ class Trainer {
     const NammSelection selection = select();
     if (search_.generation() > 0) compete(selection.fitness);
     progress_.entered = true;
+    progress_.entries.push_back({search_.generation(), progress_.stage, selection.fitness,
+                                 selection.outcome.cache_mean, selection.outcome.cache_peak});
     tell_selection(selection, "entry");
     std::string text = "stage " + stage().name + ": enters with " + describe(selection) +
                        " on the prompts of selection";
@@ -337,7 +339,8 @@ class Trainer {
             .best_fitness = progress_.best_fitness,
             .best_generation = progress_.best_generation,
             .normalisation = progress_.normalisation,
-            .history = progress_.history};
+            .history = progress_.history,
+            .entries = progress_.entries};
   }
 
   const NammRecipe& recipe_;

@@ -44,6 +44,7 @@ struct NammTrainResult {
   std::int64_t best_generation = -1;
   NammNormalisation normalisation;
   std::vector<NammHistoryEntry> history;
+  std::vector<NammEntry> entries;  ///< one for each stage that began
 };
 
 /// What identifies a run: SHA-256 over recipe, inputs, initial mean and seed.

@@ -205,7 +205,8 @@ std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
     }
   }
   const auto records = pool_.run(jobs, [&](std::size_t done) {
-    return !options_.stop_requested(static_cast<double>(done) / static_cast<double>(jobs.size()));
+    if (options_.progress) options_.progress(done, jobs.size());
+    return !options_.stop_requested();
   });
   std::vector<NammOutcome> outcomes(policies.size());
   std::vector<double> samples(policies.size());
@@ -251,8 +252,10 @@ std::vector<NammOutcome> NammWorkers::run(const NammRequest& request,
 
 training::NammNormalisation NammWorkers::normalisation(const NammRequest& request) {
   const auto entry = catalogue_.model(recipe_.model);
-  const auto model =
-      models::load_model(*models::open_checkpoint(entry.path), models::parse_dtype(options_.dtype));
+  models::LoadOptions where;
+  if (!options_.pool.devices.empty()) where.device = options_.pool.devices.front();
+  const auto model = models::load_model(*models::open_checkpoint(entry.path),
+                                        models::parse_dtype(options_.dtype), {}, where);
   const auto tokenizer = models::open_tokenizer(entry.path);
   Moments moments;
   const auto keep_all =
@@ -269,10 +272,10 @@ training::NammNormalisation NammWorkers::normalisation(const NammRequest& reques
     tasks::RunSettings settings;
     settings.policy = policies::make_namm_plan(keep_all, {}, &moments);
     settings.evaluate.schedule = policies::Schedule::parse(schedule);
-    double done = 0;
+    settings.evaluate.should_stop = [&] { return options_.stop_requested(); };
     for (const auto& sample : found.front().samples) {
       if (!takes_seeds(task) && !wanted.contains(sample.hash)) continue;
-      if (options_.stop_requested(done / static_cast<double>(request.prompts[t].size()))) {
+      if (options_.stop_requested()) {
         throw Error(ErrorKind::kInterrupted, "stopped while features were gathered");
       }
       const std::string id = sample.id;
@@ -280,7 +283,6 @@ training::NammNormalisation NammWorkers::normalisation(const NammRequest& reques
           std::span(&id, 1), *tokenizer, *model, settings,
           {[] { return false; }, [](const std::string&) -> models::StateKeeper* { return nullptr; },
            [](const std::string&, tasks::SampleOutcome) {}});
-      ++done;
     }
   }
   return moments.result();

@@ -24,8 +24,10 @@ struct NammWorkersOptions {
   std::string device_kind = "cpu";
   std::filesystem::path scratch;  ///< folder for parameters of members; emptied by whoever made it
   runner::PoolOptions pool;
-  /// Asked a few times a second, with the share of the request that is done; true ends the run.
-  std::function<bool(double done)> stop_requested;
+  /// Asked a few times a second; true ends the run.
+  std::function<bool()> stop_requested;
+  /// Told likewise how many evaluations of those asked for are done.
+  std::function<void(std::size_t done, std::size_t of)> progress;
 };
 
 /// Parameters of the recipe's shape with these weights and this normalisation.

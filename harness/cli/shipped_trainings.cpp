@@ -28,7 +28,9 @@ std::set<std::string> weights_of(const grid::Suite& suite) {
   return names;
 }
 
-void store(const policies::NammParameters& parameters, const fs::path& database) {
+}  // namespace
+
+void store_namm_training(const policies::NammParameters& parameters, const fs::path& database) {
   const json::value holder(parameters.provenance);
   ObjectReader told(holder, "provenance", ErrorKind::kData);
   if (!told.has("history")) return;
@@ -39,7 +41,8 @@ void store(const policies::NammParameters& parameters, const fs::path& database)
                              .recipe = {{"recipe", recipe}, {"inputs", told.at("inputs")}},
                              .seed = told.integer("seed")},
                             "shipped parameters");
-  if (recorder.find()) return;
+  const auto found = recorder.find();
+  if (found && found->status == store::TrainingStatus::kDone) return;
   store::ProvenanceRecord record;
   record.version = told.string("version");
   record.git_commit = told.string("commit");
@@ -61,13 +64,11 @@ void store(const policies::NammParameters& parameters, const fs::path& database)
   recorder.done(policies::namm_content_sha256(parameters));
 }
 
-}  // namespace
-
 void store_shipped_trainings(const grid::Suite& suite, const fs::path& database) {
   for (const std::string& name : weights_of(suite)) {
     const fs::path shipped = root_folder() / "data" / "checkpoints" / name / "namm.json";
     if (!fs::is_regular_file(shipped)) continue;  // a file of the user's
-    store(policies::read_namm_file(shipped), database);
+    store_namm_training(policies::read_namm_file(shipped), database);
   }
 }
 

@@ -5,8 +5,14 @@
 #include <filesystem>
 
 #include "harness/grid/suite.h"
+#include "policies/namm/parameters.h"
 
 namespace lethe::cli {
+
+/// Stores the training run that parameters tell of, with its curves, unless the database has it or
+/// they tell of none. Throws Error(kStore) when the database is locked or cannot be written.
+void store_namm_training(const policies::NammParameters& parameters,
+                         const std::filesystem::path& database);
 
 /// Stores, for every policy `namm:weights=NAME` of the suite whose file tells how it was evolved,
 /// that training run with its curves, unless the database has it. Throws Error(kStore) when the

@@ -32,7 +32,7 @@ void train(const grid::TrainingWanted& wanted, std::int64_t seed, const fs::path
   const bool rmt = wanted.kind == "rmt";
   if (rmt) words.emplace_back("--keep-stages");
   if (const auto list = devices(options); !list.empty()) {
-    words.insert(words.end(), {"--device", list.front()});
+    words.insert(words.end(), {"--device", rmt ? list.front() : options.text("device")});
   }
   for (const char* name : {"threads", "workers"}) {
     if (options.has(name) && !(rmt && name == std::string_view("workers"))) {

@@ -45,16 +45,28 @@ void TrainingConsole::progress(std::int64_t done, std::int64_t most) {
   if (recorder_) recorder_->flush_if_due();
   const double now = system_clock().steady_seconds();
   if (first_step_ < 0) {
-    first_step_ = done - 1;
+    first_step_ = done;
     began_ = now;
   }
-  if (now - painted_ < (terminal_ ? 0.5 : 30)) return;
+  if (!due()) return;
+  std::string text = words_.step + " " + std::to_string(done) + " of at most " +
+                     std::to_string(most) + ", stage " + stage_ + ", " + words_.value(value_);
+  if (done > first_step_) {
+    const double each = (now - began_) / static_cast<double>(done - first_step_);
+    text += ", at most " + human_duration(each * static_cast<double>(most - done)) + " left";
+  }
+  line(text, !terminal_);
+}
+
+void TrainingConsole::within(const std::string& text) {
+  if (due()) line(text, !terminal_);
+}
+
+bool TrainingConsole::due() {
+  const double now = system_clock().steady_seconds();
+  if (now - painted_ < (terminal_ ? 0.5 : 30)) return false;
   painted_ = now;
-  const double each = (now - began_) / static_cast<double>(done - first_step_);
-  line(words_.step + " " + std::to_string(done) + " of at most " + std::to_string(most) +
-           ", stage " + stage_ + ", " + words_.value(value_) + ", at most " +
-           human_duration(each * static_cast<double>(most - done)) + " left",
-       !terminal_);
+  return true;
 }
 
 void TrainingConsole::line(const std::string& text, bool ends) {

@@ -32,9 +32,13 @@ class TrainingConsole final : public training::EventSink {
   void saving(std::int64_t step) override;
   void message(const std::string& text) override { line(text, true); }
   void progress(std::int64_t done, std::int64_t most) override;
+  /// What is going on within a step that takes long.
+  void within(const std::string& text);
 
  private:
   void line(const std::string& text, bool ends);
+  /// Whether it is time for another line; if so, now is noted.
+  bool due();
 
   TrainingRecorder* recorder_;
   TrainingWords words_;

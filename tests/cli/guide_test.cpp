@@ -55,7 +55,8 @@ TEST_CASE("every command that README and guides print works", "[cli][integration
   REQUIRE(nights.code == 0);
   int commands = 0;
   for (const auto& page : {guide, read_text_file(source_dir() / "README.md"),
-                           read_text_file(source_dir() / "docs/rmt.md")}) {
+                           read_text_file(source_dir() / "docs/rmt.md"),
+                           read_text_file(source_dir() / "docs/namm.md")}) {
     for (const auto& block : blocks(page, "sh")) {
       for (auto line : split(block, '\n')) {
         if (left_out(line)) continue;

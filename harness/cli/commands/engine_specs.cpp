@@ -244,18 +244,20 @@ CommandSpec train_spec() {
   spec.arguments = {{"WHAT"}};
   spec.options = {
       {"recipe", "NAME", "of data/rmt/recipes (data/namm/recipes), or a JSON file"},
-      {"seed", "N", "of weights, samples and order (default 1)"},
-      {"out", "DIR", "folder of the checkpoint"},
-      {"backbone", "DIR", "train this pretrained BERT instead of what the recipe names"},
+      {"seed", "N", "of weights or members, samples and order (default 1)"},
+      {"out", "DIR", "folder of the result and of what an unfinished run goes on from"},
+      {"backbone", "DIR", "rmt: train this pretrained BERT instead of what the recipe names"},
       {"db", "FILE", "result database that takes the learning curves (default: none)"},
-      {"keep-stages", "", "also a checkpoint of every stage, DIR/stages/NAME"},
-      {"state-seconds", "N", "how often an unfinished run saves its state (default 60)"},
+      {"keep-stages", "", "rmt: also a checkpoint of every stage, DIR/stages/NAME"},
+      {"state-seconds", "N", "rmt: how often an unfinished run saves its state (default 60)"},
       {"threads", "N", "threads (default: all cores; namm: of each worker)"},
       {"workers", "N", "namm: worker processes per device (default 1)"},
       {"dtype", "D", "namm: of the model: float32 (default), bfloat16, float64"},
-      {"device", "NAME", "cpu (default), cuda:0, …"}};
+      {"device", "NAME", "cpu (default), cuda:0, …; namm: a list, over which workers are spread"}};
   spec.examples = {{"a memory of four tokens over three short segments, in seconds",
-                    "lethe train rmt --recipe smoke --seed 1 --out report/rmt-smoke"}};
+                    "lethe train rmt --recipe smoke --seed 1 --out report/rmt-smoke"},
+                   {"two generations of a population of four, in seconds",
+                    "lethe train namm --recipe smoke --seed 1 --out report/namm-smoke"}};
   return spec;
 }
 

@@ -11,6 +11,7 @@
 #include "harness/cli/namm_workers.h"
 #include "harness/cli/root.h"
 #include "harness/cli/scratch_folder.h"
+#include "harness/cli/shipped_trainings.h"
 #include "harness/cli/suites.h"
 #include "harness/cli/training_console.h"
 #include "harness/cli/training_files.h"
@@ -34,8 +35,11 @@ class GenerationFile {
   void keep(std::int64_t generations) {
     std::string kept;
     if (fs::exists(path_)) {
-      for (const std::string& line : split(read_file(path_, ErrorKind::kData), '\n')) {
-        if (line.empty()) continue;
+      const std::string text = read_file(path_, ErrorKind::kData);
+      std::size_t begin = 0, end = 0;
+      // (What follows the last line's end is half of one that a kill cut off.)
+      for (; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        const std::string line = text.substr(begin, end - begin);
         const json::value value = parse_json(line, path_.string(), ErrorKind::kData);
         if (ObjectReader(value, path_.string(), ErrorKind::kData).integer("generation") >
             generations) {
@@ -101,9 +105,9 @@ store::TrainingRecord record_of(const training::NammRecipe& recipe,
 
 /// The curves of the run, from which a report can be made where the run's database is not at hand.
 json::array history_json(const training::NammRecipe& recipe,
-                         const std::vector<training::NammHistoryEntry>& history) {
+                         const training::NammTrainResult& result) {
   json::array entries;
-  for (const training::NammHistoryEntry& entry : history) {
+  for (const training::NammHistoryEntry& entry : result.history) {
     json::object object{{"generation", entry.generation},
                         {"stage", recipe.stages.at(static_cast<std::size_t>(entry.stage)).name},
                         {"sigma", entry.sigma},
@@ -114,6 +118,13 @@ json::array history_json(const training::NammRecipe& recipe,
                         {"cache_peak", entry.cache_peak}};
     if (std::isfinite(entry.selection)) object["selection_fitness"] = entry.selection;
     entries.push_back(std::move(object));
+  }
+  for (const training::NammEntry& entry : result.entries) {
+    entries.push_back({{"generation", entry.generation},
+                       {"stage", recipe.stages.at(static_cast<std::size_t>(entry.stage)).name},
+                       {"entry_fitness", entry.fitness},
+                       {"entry_cache_mean", entry.cache_mean},
+                       {"entry_cache_peak", entry.cache_peak}});
   }
   return entries;
 }
@@ -129,7 +140,7 @@ void write_result(const training::NammRecipe& recipe, const training::NammTrainO
   provenance["run_key"] = training::namm_run_key(recipe, train);
   provenance["generations"] = result.generations;
   provenance["seconds"] = result.seconds;
-  provenance["history"] = history_json(recipe, result.history);
+  provenance["history"] = history_json(recipe, result);
   const bool selected = !result.best_mean.empty();
   const auto write = [&](const char* name, const std::vector<double>& mean, json::object more) {
     policies::NammParameters parameters = namm_parameters(recipe, mean, result.normalisation);
@@ -187,14 +198,19 @@ int train_namm(const Options& options) {
   evaluation.pool.share_memory = true;
   evaluation.pool.log_dir = out / "logs";
   prepare_engine_environment();
-  models::set_compute_threads(share.threads * share.workers);
+  // Features are gathered in this process: with one thread, so that the bits do not depend on how
+  // many there are.
+  models::set_compute_threads(1);
 
   training::NammTrainOptions train;
   train.seed = static_cast<std::uint64_t>(options.integer("seed", 1, 0));
   train.out = out;
   train.initial_mean = initial_mean(recipe);
   TrainingConsole* console_of_pool = nullptr;
-  evaluation.stop_requested = [&](double) { return console_of_pool->stop_requested(); };
+  evaluation.stop_requested = [&] { return console_of_pool->stop_requested(); };
+  evaluation.progress = [&](std::size_t done, std::size_t of) {
+    console_of_pool->within(std::to_string(done) + " of " + std::to_string(of) + " evaluations");
+  };
   NammWorkers workers(recipe, std::move(evaluation));
   train.inputs = workers.inputs();
   std::optional<TrainingRecorder> recorder;
@@ -210,9 +226,9 @@ int train_namm(const Options& options) {
   const std::string what = recipe.name + ", seed " + std::to_string(train.seed);
   if (is_evolved(recipe, train)) {
     console.message(out.string() + " is evolved: recipe " + what);
-    if (recorder && recorder->find() && recorder->find()->status != store::TrainingStatus::kDone) {
-      recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
-      recorder->done(evolved_sha256(out));
+    recorder.reset();  // it holds the lock of the database
+    if (const auto database = options.find("db")) {
+      store_namm_training(policies::read_namm_file(out / "namm.json"), *database);
     }
     return kExitOk;
   }
