@@ -74,7 +74,8 @@ class JobPool::Workers {
 
   ~Workers() {
     for (Worker& worker : workers_) {
-      if (worker.process && worker.ready && worker.job == kNoJob) worker.process->send(stop_frame());
+      if (worker.process && worker.ready && worker.job == kNoJob)
+        worker.process->send(stop_frame());
     }
     for (Worker& worker : workers_) {
       if (!worker.process) continue;
@@ -207,9 +208,8 @@ class JobPool::Workers {
     if (failure_) throw Error(*std::exchange(failure_, std::nullopt));
     for (Worker& worker : workers_) {
       if (!worker.process || (worker.ready && worker.job == kNoJob)) continue;
-      const auto verdict = worker.watch.over_limit(system_clock().steady_seconds(),
-                                                   worker.process->pid(), options_.limits,
-                                                   memory_.get());
+      const auto verdict = worker.watch.over_limit(
+          system_clock().steady_seconds(), worker.process->pid(), options_.limits, memory_.get());
       if (verdict) lost(batch, worker, verdict->how);
     }
   }
