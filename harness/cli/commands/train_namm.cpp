@@ -84,8 +84,8 @@ class Sink final : public training::NammSink {
 };
 
 std::vector<double> initial_mean(const training::NammRecipe& recipe) {
-  const auto variant = recipe.policy.scorer == "mlp" ? policies::NammVariant::kMlp
-                                                     : policies::NammVariant::kBam;
+  const auto variant =
+      recipe.policy.scorer == "mlp" ? policies::NammVariant::kMlp : policies::NammVariant::kBam;
   std::vector<double> mean(policies::namm_weight_count(variant, recipe.policy.hidden));
   mean.back() = recipe.policy.bias;  // b, added to every score, comes last
   return mean;
@@ -104,15 +104,14 @@ json::array history_json(const training::NammRecipe& recipe,
                          const std::vector<training::NammHistoryEntry>& history) {
   json::array entries;
   for (const training::NammHistoryEntry& entry : history) {
-    json::object object{
-        {"generation", entry.generation},
-        {"stage", recipe.stages.at(static_cast<std::size_t>(entry.stage)).name},
-        {"sigma", entry.sigma},
-        {"mean_norm", entry.mean_norm},
-        {"fitness_mean", entry.fitness_mean},
-        {"fitness_best", entry.fitness_best},
-        {"cache_mean", entry.cache_mean},
-        {"cache_peak", entry.cache_peak}};
+    json::object object{{"generation", entry.generation},
+                        {"stage", recipe.stages.at(static_cast<std::size_t>(entry.stage)).name},
+                        {"sigma", entry.sigma},
+                        {"mean_norm", entry.mean_norm},
+                        {"fitness_mean", entry.fitness_mean},
+                        {"fitness_best", entry.fitness_best},
+                        {"cache_mean", entry.cache_mean},
+                        {"cache_peak", entry.cache_peak}};
     if (std::isfinite(entry.selection)) object["selection_fitness"] = entry.selection;
     entries.push_back(std::move(object));
   }
@@ -173,12 +172,10 @@ int train_namm(const Options& options) {
   const auto recipe = training::read_namm_recipe(
       recipe_path(options.text("recipe"), root_folder() / "data" / "namm" / "recipes"));
   const fs::path out = options.text("out");
-  std::error_code ec;
-  fs::create_directories(out, ec);
   const ScratchFolder scratch;
   NammWorkersOptions evaluation;
   const auto share = worker_share(options);
-  evaluation.dtype = options.text("dtype", "float32");
+  evaluation.dtype = models::to_string(models::parse_dtype(options.text("dtype", "float32")));
   evaluation.device_kind = device_kind(options);
   evaluation.scratch = scratch.path();
   evaluation.pool.worker_command = {engine_program().string(), "worker", "--threads",
@@ -204,20 +201,22 @@ int train_namm(const Options& options) {
         *database, record_of(recipe, train),
         "lethe train namm --recipe " + recipe.name + " --seed " + std::to_string(train.seed));
   }
-  TrainingConsole console(
-      recorder ? &*recorder : nullptr,
-      {"generation", "fitness_mean", [](double fitness) { return "fitness " + fixed(fitness, 3); }});
+  TrainingConsole console(recorder ? &*recorder : nullptr,
+                          {"generation", "fitness_mean",
+                           [](double fitness) { return "fitness " + fixed(fitness, 3); }});
   console_of_pool = &console;
   const std::string what = recipe.name + ", seed " + std::to_string(train.seed);
   if (is_evolved(recipe, train)) {
     console.message(out.string() + " is evolved: recipe " + what);
-    if (recorder && recorder->find() &&
-        recorder->find()->status != store::TrainingStatus::kDone) {
+    if (recorder && recorder->find() && recorder->find()->status != store::TrainingStatus::kDone) {
       recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
       recorder->done(evolved_sha256(out));
     }
     return kExitOk;
   }
+  // (A folder that cannot be made is told by the first file that cannot be written.)
+  std::error_code ec;
+  fs::create_directories(out, ec);
   if (recorder) {
     recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
   }
