@@ -15,8 +15,6 @@
 namespace lethe::models {
 namespace {
 
-constexpr const char* kMemory = "rmt.memory.weight";
-
 bool ends_with_any(const std::string& text, std::initializer_list<std::string_view> ends) {
   return std::ranges::any_of(ends, [&](std::string_view end) { return text.ends_with(end); });
 }
@@ -50,7 +48,7 @@ void fill_first(const Part& part, std::int64_t count, float* values, std::uint64
                  name, {"position_embeddings.weight", "wpe.weight", "embed_positions.weight"})) {
     fill_sinusoids(values, shape[0], shape[1]);
   } else if (ends_with_any(name, {"word_embeddings.weight", "wte.weight", "embed_tokens.weight",
-                                  "embed_in.weight", kMemory})) {
+                                  "embed_in.weight", kMemoryTensor})) {
     fill_uniform(values, count, 1.0, derive_seed(seed, name));
   } else if (ends_with_any(name, {"relative_bias.weight", "token_type_embeddings.weight"})) {
     std::fill_n(values, count, 0.0F);
@@ -74,7 +72,7 @@ void FlatLayout::lay_out(const Places& places) {
 
 void FlatLayout::add_memory(at::Tensor& memory, Places& places) const {
   if (recurrent_.memory_tokens == 0) return;
-  places.matrix(memory, {{kMemory, {recurrent_.memory_tokens, config_.hidden_size}}});
+  places.matrix(memory, {{kMemoryTensor, {recurrent_.memory_tokens, config_.hidden_size}}});
 }
 
 void FlatLayout::bind_views(const at::Tensor& flat, const Places& places) const {
@@ -94,7 +92,7 @@ at::Tensor FlatLayout::initial(std::uint64_t seed) const {
     for (const Part& part : range.parts) {
       const std::int64_t count = c10::multiply_integers(part.shape);
       fill_first(part, count, next, seed);
-      if (part.name == kMemory && recurrent_.mask == RecurrentMask::kPaper) {
+      if (part.name == kMemoryTensor && recurrent_.mask == RecurrentMask::kPaper) {
         for (std::int64_t m = 1; m < part.shape[0]; ++m) {
           std::copy_n(next, part.shape[1], next + m * part.shape[1]);
         }

@@ -17,6 +17,9 @@
 
 namespace lethe::models {
 
+/// Name of the initial memory in files.
+inline constexpr const char* kMemoryTensor = "rmt.memory.weight";
+
 /// Which part of the flat vector is which weight. Matrices are [out, in]; q | k | v are one matrix,
 /// as in LayerWeights.
 class FlatLayout {

@@ -70,7 +70,8 @@ void RecurrentLayout::read(const Checkpoint& checkpoint, const at::Tensor& flat,
   Places stored(kFloat);
   const std::size_t encoder = map(families::bert_prefix(checkpoint), unused, stored);
   read_places(checkpoint, stored, flat, backbone ? encoder : stored.all().size());
-  if (!backbone || recurrent().memory_tokens == 0) return;
+  // (What was trained with memory before goes on with its own.)
+  if (!backbone || recurrent().memory_tokens == 0 || checkpoint.has(kMemoryTensor)) return;
   // Memory stands in place of word embeddings, which a pretrained encoder has small.
   const RecurrentWeights bound = bind(flat);
   bound.memory.mul_(bound.encoder.embedding.std());

@@ -195,4 +195,16 @@ TEST_CASE("grids and trainings of a suite are checked as it is read") {
   REQUIRE(suite.train.size() == 1);
   CHECK(suite.train[0].recipe == "detect");
   CHECK(suite.train[0].seeds == std::vector<std::int64_t>{1, 2});
+  CHECK(suite.train[0].kind == "rmt");
+  const auto evolved = read_with(
+      R"({"train": [{"kind": "namm", "recipe": "recall", "seeds": [0]},
+                    {"kind": "rmt", "recipe": "detect", "seeds": [3]}]})");
+  REQUIRE(evolved.train.size() == 2);
+  CHECK(evolved.train[0].kind == "namm");
+  CHECK(evolved.train[0].recipe == "recall");
+  CHECK(evolved.train[1].kind == "rmt");
+  const auto kind = refused(R"({"train": [{"kind": "nam", "recipe": "recall", "seeds": [1]}]})");
+  CHECK(contains(kind, "train[0]"));
+  CHECK(contains(kind, R"(expected "rmt" or "namm", found "nam")"));
+  CHECK(contains(refused(R"({"train": [{"kind": "namm", "seeds": [1]}]})"), "recipe"));
 }

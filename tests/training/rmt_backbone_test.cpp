@@ -80,6 +80,34 @@ TEST_CASE("a backbone's weights are taken, whatever stands before their names", 
   CHECK(models[0] == models[1]);
 }
 
+TEST_CASE("memory begins as wide as the word embeddings of its backbone", "[rmt]") {
+  const TempDir folder;
+  write_backbone(folder / "backbone", backbone_shape(), [](Tensors& tensors) {
+    for (float& value : tensors.at("bert.embeddings.word_embeddings.weight").values) value *= 0.1F;
+  });
+  const auto memory_from = [&](const fs::path& backbone) {
+    const auto start = training::rmt_start(recipe_on(backbone), options_for(""));
+    const at::Tensor first = start.layout->initial(1), read = first.clone();
+    start.layout->read(*start.backbone, read, /*backbone=*/true);
+    const auto from_nothing = start.layout->bind(first), bound = start.layout->bind(read);
+    return std::pair(from_nothing.memory * bound.encoder.embedding.std(), bound.memory);
+  };
+  const auto [scaled, memory] = memory_from(folder / "backbone");
+  CHECK(at::equal(scaled, memory));
+  CHECK(memory.abs().max().item<float>() < 0.5);  // it would be 1.7 at unit variance
+  CHECK(memory.abs().max().item<float>() > 0);
+
+  // A model that was trained with memory brings its own.
+  RmtShape trained = backbone_shape();
+  trained.recurrent = true;
+  trained.memory = 2;
+  write_backbone(folder / "trained", trained);
+  const auto expected = random_tensors(trained, 3).at("rmt.memory.weight").values;
+  const at::Tensor own = memory_from(folder / "trained").second.contiguous();
+  const float* values = own.const_data_ptr<float>();
+  CHECK(std::vector<float>(values, values + own.numel()) == expected);
+}
+
 TEST_CASE("a backbone that cannot be trained on is refused before the first step", "[rmt][fault]") {
   const TempDir folder;
   const auto error = [&](ErrorKind kind) {

@@ -17,6 +17,7 @@
 #include "tests/training/training_support.h"
 #include "training/rmt_batch.h"
 #include "training/rmt_checkpoint.h"
+#include "training/rmt_source.h"
 
 namespace lethe::training {
 namespace {
@@ -206,6 +207,67 @@ TEST_CASE("a short gradient is that of a memory which is detached", "[rmt]") {
   CHECK(difference(gradient(2), all) < 1e-13);
   CHECK(difference(gradient(7), all) < 1e-13);
   CHECK(memory_of(all) > 0);
+}
+
+TEST_CASE("noise in the memory changes loss and gradient, a share of 0 no bit", "[rmt]") {
+  const Fixture fixture;
+  const auto run = [&](std::span<const FactSample> samples, const MemoryNoise& noise) {
+    return run_batch(*fixture.start.layout, fixture.flat, samples, 0, true, noise);
+  };
+  const std::span<const FactSample> all(fixture.samples);
+  const auto calm = run(all, {});
+  const auto none = run(all, {0, 7});
+  CHECK(none.loss == calm.loss);
+  CHECK(at::equal(none.gradient, calm.gradient));
+  const auto noisy = run(all, {0.1, 7}), again = run(all, {0.1, 7}), other = run(all, {0.1, 8});
+  CHECK(noisy.loss != calm.loss);
+  CHECK((noisy.gradient - calm.gradient).abs().max().item<double>() > 1e-6);
+  CHECK(again.loss == noisy.loss);
+  CHECK(at::equal(again.gradient, noisy.gradient));
+  CHECK(other.loss != noisy.loss);
+  // The less of it, the nearer.
+  const auto away = [&](double share) { return std::abs(run(all, {share, 7}).loss - calm.loss); };
+  CHECK(away(1e-6) < 1e-4 * away(0.1));
+}
+
+TEST_CASE("memory of one segment has no noise, nor has a model without memory", "[rmt]") {
+  Fixture fixture;
+  const auto tokenizer = models::open_tokenizer(fixture.start.tokenizer);
+  const auto words = tasks::word_noise(
+      *tokenizer, tasks::FactGenerator::confuser_ids(fixture.recipe.task, *tokenizer), 0);
+  const tasks::FactGenerator generate({fixture.recipe.task, fixture.recipe.place, 12, {}},
+                                      *tokenizer, words);
+  const std::vector<FactSample> one{generate.sample(1, 1)}, three{generate.sample(1, 3)};
+  const auto loss = [](const Fixture& of, std::span<const FactSample> samples, double share) {
+    return run_batch(*of.start.layout, of.flat, samples, 0, false, {share, 3}).loss;
+  };
+  CHECK(loss(fixture, one, 0.5) == loss(fixture, one, 0));
+  CHECK(loss(fixture, three, 0.5) != loss(fixture, three, 0));
+  fixture.recipe.model.memory = 0;
+  fixture.start = rmt_start(fixture.recipe, test::options_for(""));
+  fixture.flat = fixture.start.layout->initial(5).to(at::kDouble);
+  CHECK(loss(fixture, three, 0.5) == loss(fixture, three, 0));
+}
+
+TEST_CASE("a recipe's noise is in training and not in validation", "[rmt]") {
+  const auto run = [](double share, RmtUse use) {
+    auto text = test::small_recipe_json();
+    if (share > 0) text["memory_noise"] = share;
+    const RmtRecipe recipe = test::parsed_recipe(text);
+    CHECK(recipe.memory_noise == share);
+    const RmtStart start = rmt_start(recipe, test::options_for(""));
+    const auto source = rmt_source(recipe, start);
+    const std::vector<std::uint64_t> seeds{4, 5, 6, 7};
+    const auto samples = source->draw(recipe.stages[1].batches[0], 3, seeds, use, 1);
+    return samples->run(start.layout->initial(5), 0, 4, true);
+  };
+  for (const RmtUse use : {RmtUse::kTraining, RmtUse::kValidation}) {
+    const auto calm = run(0, use), noisy = run(0.2, use);
+    const bool training = use == RmtUse::kTraining;
+    CHECK((calm.loss != noisy.loss) == training);
+    CHECK(at::equal(calm.gradient, noisy.gradient) == !training);
+  }
+  CHECK(run(0, RmtUse::kTraining).loss == run(0, RmtUse::kValidation).loss);
 }
 
 }  // namespace

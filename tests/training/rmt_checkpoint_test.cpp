@@ -114,5 +114,66 @@ TEST_CASE("a run whose folder cannot be written ends before its first step", "[r
   CHECK(sink.most == 0);
 }
 
+// A recipe of one step, quick to be trained whole.
+training::RmtRecipe one_step(const char* name) {
+  auto text = small_recipe_json();
+  text["name"] = name;
+  auto& stages = text["stages"].as_array();
+  stages.pop_back();
+  stages[0].as_object()["steps"] = 1;
+  return parsed_recipe(text);
+}
+
+TEST_CASE("a finished run is known by its folder, and no other run takes it", "[rmt][fault]") {
+  const TempDir folder;
+  const auto recipe = one_step("first");
+  auto options = options_for(folder / "out");
+  CHECK_FALSE(is_trained(recipe, options));
+  require_free(recipe, options);
+  Sink sink;
+  REQUIRE(train_rmt(recipe, options, sink).finished);
+  CHECK(is_trained(recipe, options));
+  require_free(recipe, options);  // its own
+
+  const auto refused = [&](const training::RmtRecipe& other, std::uint64_t seed) {
+    auto changed = options;
+    changed.seed = seed;
+    CHECK_FALSE(is_trained(other, changed));
+    return error_of(ErrorKind::kConfig, [&] { require_free(other, changed); });
+  };
+  CHECK_THAT(refused(recipe, 2), Contains("expected a new folder or one of recipe first, seed 2") &&
+                                     Contains("found a finished run of recipe \"first\", seed 1"));
+  CHECK_THAT(refused(one_step("second"), 1), Contains("one of recipe second, seed 1"));
+  auto quicker = small_recipe_json();
+  quicker["name"] = "first";
+  CHECK_THAT(refused(parsed_recipe(quicker), 1), Contains("or of other settings"));
+
+  // Provenance that nobody knows is another run's.
+  write_bytes(options.out / "provenance.json", "[]");
+  CHECK_THAT(refused(recipe, 1), Contains("recipe unknown, seed unknown"));
+  write_bytes(options.out / "provenance.json", "{");
+  CHECK_THROWS_AS(is_trained(recipe, options), Error);
+  fs::remove(options.out / "provenance.json");
+  require_free(recipe, options);
+}
+
+TEST_CASE("a run that is to keep its stages is trained when they are there", "[rmt]") {
+  const TempDir folder;
+  const auto recipe = one_step("first");
+  auto options = options_for(folder / "out"), keeping = options;
+  keeping.keep_stages = true;
+  Sink without, with;
+  REQUIRE(train_rmt(recipe, options, without).finished);
+  CHECK(is_trained(recipe, options));
+  CHECK_FALSE(is_trained(recipe, keeping));
+  const auto model = bytes_of(options.out / "model.safetensors");
+  REQUIRE(train_rmt(recipe, keeping, with).finished);
+  CHECK(is_trained(recipe, keeping));
+  CHECK(bytes_of(options.out / "model.safetensors") == model);
+  fs::remove(options.out / "stages/one/model.safetensors");
+  CHECK_FALSE(is_trained(recipe, keeping));
+  CHECK(is_trained(recipe, options));
+}
+
 }  // namespace
 }  // namespace lethe::test

@@ -13,6 +13,7 @@
 #include "tests/training/training_support.h"
 #include "training/rmt_batch.h"
 #include "training/rmt_checkpoint.h"
+#include "training/rmt_source.h"
 #include "training/rmt_trainer.h"
 
 namespace lethe::test {
@@ -161,6 +162,96 @@ TEST_CASE("a run on a sequence task leaves a decoder that can be loaded", "[inte
   const auto weights = bytes_of(temp / "whole" / "model.safetensors");
   CHECK(bytes_of(temp / "parts" / "model.safetensors") == weights);
   CHECK(bytes_of(temp / "two" / "model.safetensors") == weights);
+}
+
+// Short texts first.
+json::object recall_recipe() {
+  auto text = recipe_text("recall", 1, "llama");
+  text["size"] = 40;
+  text["model"].as_object()["memory"] = 0;
+  text["model"].as_object()["positions"] = 128;
+  const auto stage = [](const char* name, json::object batch) {
+    batch["batch"] = 4;
+    return json::object{{"name", name}, {"steps", 3}, {"batches", json::array{std::move(batch)}}};
+  };
+  text["stages"] = json::array{stage("short", {{"size", 32}}), stage("whole", {})};
+  return text;
+}
+
+TEST_CASE("a batch of a sequence task can have a size of its own", "[rmt]") {
+  const auto recipe = parsed_recipe(recall_recipe());
+  const auto start = rmt_start(recipe, {});
+  CHECK(start.decoder->recurrent().segment_tokens == 72);
+  const auto source = rmt_source(recipe, start);
+  const at::Tensor flat = start.decoder->initial(5);
+  const std::vector<std::uint64_t> seeds{1, 2};
+  for (const std::size_t stage : {0, 1}) {
+    const auto& batch = recipe.stages[stage].batches[0];
+    CHECK(batch.size == (stage == 0 ? 32 : 0));
+    source->check(batch);
+    CHECK(source->validated(batch) == std::vector<std::int64_t>{1});
+    const tasks::SequenceGenerator generator({tasks::SequenceTask::kRecall, stage == 0 ? 32 : 40});
+    std::vector<tasks::SequenceSample> samples;
+    for (const auto seed : seeds) {
+      samples.push_back(generator.sample(seed, SequenceSplit::kTrain));
+    }
+    const auto drawn = source->draw(batch, 1, seeds, training::RmtUse::kTraining, 1);
+    CHECK(drawn->run(flat, 0, 2, false).loss ==
+          training::run_batch(*start.decoder, flat, generator, samples, 1, 0, false).loss);
+  }
+  // A batch longer than the recipe's own size makes the segment longer.
+  auto longer = recall_recipe();
+  longer["stages"].at(0).at("batches").at(0).as_object()["size"] = 60;
+  CHECK(rmt_start(parsed_recipe(longer), {}).decoder->recurrent().segment_tokens == 92);
+  const auto error = [](std::int64_t size) {
+    auto text = recall_recipe();
+    text["stages"].at(0).at("batches").at(0).as_object()["size"] = size;
+    return error_of(ErrorKind::kConfig, [&] { rmt_start(parsed_recipe(text), {}); });
+  };
+  CHECK_THAT(error(31), Catch::Contains("size of task 'recall'") && Catch::Contains("found 31"));
+  CHECK_THAT(error(-1), Catch::Contains("stages[0]: batches[0]") && Catch::Contains("size"));
+  auto facts = small_recipe_json();
+  facts["stages"].at(0).at("batches").at(0).as_object()["size"] = 32;
+  CHECK_THAT(error_of(ErrorKind::kConfig, [&] { parsed_recipe(facts); }), Catch::Contains("size"));
+}
+
+TEST_CASE("only the values of recall are learnt", "[property]") {
+  const auto start = rmt_start(parsed_recipe(recall_recipe()), {});
+  const tasks::SequenceGenerator generator({tasks::SequenceTask::kRecall, 40});
+  const at::Tensor flat = start.decoder->initial(5).to(at::kDouble);
+  const auto sample = generator.sample(3, SequenceSplit::kTrain);
+  const auto result = training::run_batch(*start.decoder, flat, generator, std::span(&sample, 1), 1,
+                                          0, /*with_gradient=*/false);
+  const models::Precision precision{at::kDouble, at::kDouble};
+  const models::RecurrentDecoder decoder(*start.decoder, start.decoder->bind(flat, precision),
+                                         precision);
+  const at::Tensor ids = at::tensor(sample.tokens, at::kLong).narrow(0, 0, 72);
+  const auto segment = decoder.segment(ids.unsqueeze(0), decoder.initial(1));
+  const at::Tensor logits = decoder.logits(segment.text).squeeze(0).log_softmax(-1);
+  double nll = 0;
+  for (std::int64_t value = 42; value <= 72; value += 2) {
+    nll -= logits[value - 1][sample.tokens[static_cast<std::size_t>(value)]].item<double>();
+  }
+  CHECK(result.loss == Approx(nll / 16).epsilon(1e-10));
+}
+
+TEST_CASE("a run on recall leaves the tokenizer of its words", "[integration]") {
+  const TempDir temp;
+  Sink sink;
+  REQUIRE(train_rmt(parsed_recipe(recall_recipe()), options_for(temp / "out"), sink).finished);
+  CHECK(bytes_of(temp / "out/tokenizer.json") ==
+        bytes_of(source_dir() / "data/checkpoints/recall/tokenizer.json"));
+  const auto tokenizer = models::open_tokenizer(temp / "out");
+  CHECK(tokenizer->vocab_size() == 258);
+  const tasks::SequenceGenerator generator({tasks::SequenceTask::kRecall, 40});
+  for (std::size_t i = 0; i < generator.vocabulary().size(); ++i) {
+    const std::vector<std::int64_t> one{static_cast<std::int64_t>(i)};
+    // ("[UNK]" is told by what is none of the words.)
+    CHECK(tokenizer->encode(i == 0 ? "word" : generator.vocabulary()[i], false) == one);
+  }
+  const auto sample = generator.sample(1, SequenceSplit::kTest);
+  CHECK(tokenizer->encode(generator.text(sample.tokens), false) == sample.tokens);
+  CHECK(tokenizer->decode(sample.tokens, false) == generator.text(sample.tokens));
 }
 
 TEST_CASE("recipes of sequence tasks say what they cannot be", "[fault]") {

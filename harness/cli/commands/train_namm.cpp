@@ -183,12 +183,10 @@ int train_namm(const Options& options) {
   const auto recipe = training::read_namm_recipe(
       recipe_path(options.text("recipe"), root_folder() / "data" / "namm" / "recipes"));
   const fs::path out = options.text("out");
-  std::error_code ec;
-  fs::create_directories(out, ec);
   const ScratchFolder scratch;
   NammWorkersOptions evaluation;
   const auto share = worker_share(options);
-  evaluation.dtype = options.text("dtype", "float32");
+  evaluation.dtype = models::to_string(models::parse_dtype(options.text("dtype", "float32")));
   evaluation.device_kind = device_kind(options);
   evaluation.scratch = scratch.path();
   evaluation.pool.worker_command = {engine_program().string(), "worker", "--threads",
@@ -232,6 +230,9 @@ int train_namm(const Options& options) {
     }
     return kExitOk;
   }
+  // (A folder that cannot be made is told by the first file that cannot be written.)
+  std::error_code ec;
+  fs::create_directories(out, ec);
   if (recorder) {
     recorder->begin(training_provenance_record(options.text("device", "cpu"), share.threads));
   }
