@@ -109,48 +109,12 @@ NammClaims read_namm_claims(const std::filesystem::path& folder) {
   return claims;
 }
 
-Verdict NammClaimOutcome::verdict() const {
-  const auto any = [&](Verdict wanted) {
-    return std::any_of(checks.begin(), checks.end(),
-                       [&](const NammCheck& check) { return check.verdict == wanted; });
-  };
-  if (any(Verdict::kNotReproduced)) return Verdict::kNotReproduced;
-  return any(Verdict::kReproduced) ? Verdict::kReproduced : Verdict::kNotComparable;
-}
-
 std::string NammClaimOutcome::statement() const {
-  const bool natural = std::any_of(checks.begin(), checks.end(), [](const NammCheck& check) {
+  const bool natural = std::any_of(checks.begin(), checks.end(), [](const NamedCheck& check) {
     return check.verdict == Verdict::kReproduced && !check.mechanism;
   });
   const bool alone = verdict() == Verdict::kReproduced && !natural;
   return (alone ? "As a mechanism: " : "") + claim.statement;
-}
-
-std::string NammClaimOutcome::summary() const {
-  const auto with = [](const NammCheck& check) {
-    return check.what.empty() ? check.numbers : check.what + ": " + check.numbers;
-  };
-  if (checks.size() == 1) return with(checks.front());
-  std::size_t made = 0;
-  std::size_t held = 0;
-  const NammCheck* first = nullptr;
-  const NammCheck* failing = nullptr;
-  for (const NammCheck& check : checks) {
-    if (check.verdict == Verdict::kNotComparable) continue;
-    ++made;
-    if (!first) first = &check;
-    held += check.verdict == Verdict::kReproduced;
-    if (!failing && check.verdict == Verdict::kNotReproduced) failing = &check;
-  }
-  if (made == 0) {
-    return with(checks.front()) + "; and " + counted(checks.size() - 1, "more check") + " like it";
-  }
-  std::string text = "holds in " + std::to_string(held) + " of " + counted(made, "check");
-  text += failing ? "; not for " + with(*failing) : "; first " + with(*first);
-  if (made < checks.size()) {
-    text += "; " + std::to_string(checks.size() - made) + " could not be made";
-  }
-  return text;
 }
 
 }  // namespace lethe::reports

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "reports/claim_checks.h"
 #include "reports/claims.h"
 #include "reports/namm_data.h"
 #include "reports/published.h"
@@ -61,24 +62,14 @@ struct NammClaims {
 /// that names file and member.
 NammClaims read_namm_claims(const std::filesystem::path& folder);
 
-/// One comparison behind a verdict.
-struct NammCheck {
-  std::string what;  ///< panel, method
-  std::string numbers;
-  Verdict verdict = Verdict::kNotComparable;
-  bool mechanism = false;  ///< of a synthetic task
-};
-
 struct NammClaimOutcome {
   NammClaim claim;
-  std::vector<NammCheck> checks;  ///< at least one
+  std::vector<NamedCheck> checks;  ///< at least one
 
-  /// Not reproduced when any check fails, not comparable when none could be made.
-  Verdict verdict() const;
+  Verdict verdict() const { return verdict_of(checks); }
+  std::string summary() const { return summary_of(checks); }
   /// The statement, headed "As a mechanism: " where only synthetic tasks bear it out.
   std::string statement() const;
-  /// "holds in 2 of 3 checks; not for …", or the numbers of the only one.
-  std::string summary() const;
 };
 
 /// By paired tests alone. `comparisons` belong to the panels one to one.

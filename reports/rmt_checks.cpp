@@ -200,7 +200,7 @@ class Checker {
 
   void beyond() {
     std::vector<double> p;
-    std::vector<std::pair<RmtCheck, bool>> found;  // and whether it is above chance
+    std::vector<std::pair<NamedCheck, bool>> found;  // and whether it is above chance
     for (const RmtGroup& group : results_.groups) {
       if (group.memory != RmtMemory::kCarried ||
           group.model().trained_segments != outcome_.claim.trained_segments) {

@@ -137,40 +137,9 @@ RmtClaims read_rmt_claims(const std::filesystem::path& folder) {
   return claims;
 }
 
-Verdict RmtClaimOutcome::verdict() const {
-  const auto any = [&](Verdict wanted) {
-    return std::any_of(checks.begin(), checks.end(),
-                       [&](const RmtCheck& check) { return check.verdict == wanted; });
-  };
-  if (any(Verdict::kNotReproduced)) return Verdict::kNotReproduced;
-  return any(Verdict::kReproduced) ? Verdict::kReproduced : Verdict::kNotComparable;
-}
-
 std::string RmtClaimOutcome::statement() const {
   const bool alone = mechanism && verdict() == Verdict::kReproduced;
   return (alone ? "As a mechanism: " : "") + claim.statement;
-}
-
-std::string RmtClaimOutcome::summary() const {
-  const auto with = [](const RmtCheck& check) {
-    return check.what.empty() ? check.numbers : check.what + ": " + check.numbers;
-  };
-  if (checks.size() == 1) return with(checks.front());
-  std::size_t made = 0;
-  std::size_t held = 0;
-  const RmtCheck* failing = nullptr;
-  for (const RmtCheck& check : checks) {
-    made += check.verdict != Verdict::kNotComparable;
-    held += check.verdict == Verdict::kReproduced;
-    if (!failing && check.verdict == Verdict::kNotReproduced) failing = &check;
-  }
-  if (made == 0) return with(checks.front());
-  std::string text = "holds in " + std::to_string(held) + " of " + std::to_string(made) + " checks";
-  text += failing ? "; not for " + with(*failing) : "; first " + with(checks.front());
-  if (made < checks.size()) {
-    text += "; " + std::to_string(checks.size() - made) + " could not be made";
-  }
-  return text;
 }
 
 }  // namespace lethe::reports

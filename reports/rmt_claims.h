@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "reports/claim_checks.h"
 #include "reports/claims.h"
 #include "reports/published.h"
 #include "reports/rmt_data.h"
@@ -70,24 +71,15 @@ struct RmtClaims {
 /// that names file and member.
 RmtClaims read_rmt_claims(const std::filesystem::path& folder);
 
-/// One comparison behind a verdict.
-struct RmtCheck {
-  std::string what;  ///< condition, model, length
-  std::string numbers;
-  Verdict verdict = Verdict::kNotComparable;
-};
-
 struct RmtClaimOutcome {
   RmtClaim claim;
-  std::vector<RmtCheck> checks;  ///< at least one
-  bool mechanism = true;         ///< of models on synthetic text only
+  std::vector<NamedCheck> checks;  ///< at least one
+  bool mechanism = true;           ///< of models on synthetic text only
 
-  /// Not reproduced when any check fails, not comparable when none could be made.
-  Verdict verdict() const;
+  Verdict verdict() const { return verdict_of(checks); }
+  std::string summary() const { return summary_of(checks); }
   /// The statement, headed "As a mechanism: " where that alone is reproduced.
   std::string statement() const;
-  /// "holds in 5 of 6 checks; not for …", or the numbers of the only one.
-  std::string summary() const;
 };
 
 /// One test of a control against its expectation.

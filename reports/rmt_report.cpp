@@ -171,25 +171,15 @@ class Writer {
     document_.blocks.push_back(Heading{2, "Do the paper's claims hold here?"});
     say(claims_.paper + " (arXiv " + claims_.arxiv + ") measured " + claims_.long_evaluation.model +
         ". A claim that fails is a result, and shown.");
-    Verdicts verdicts;
-    Table checks;
-    checks.caption = "How the claims were checked";
-    checks.columns = {{"claim"}, {"of"}, {"numbers"}, {"verdict"}};
+    std::vector<ToldClaim> claims;
     for (const RmtClaimOutcome& outcome : outcomes) {
-      const std::string verdict(to_string(outcome.verdict()));
-      verdicts.items.push_back({verdict, tone_of(outcome.verdict()), outcome.statement(),
-                                outcome.summary() + ". " + outcome.claim.source});
-      result_.summary.push_back(verdict + ": " + outcome.statement() + " (" + outcome.summary() +
-                                ")");
-      for (const RmtCheck& check : outcome.checks) {
-        checks.add_row(std::vector<TableCell>{
-            {outcome.claim.id},
-            {check.what},
-            {check.numbers},
-            {.text = std::string(to_string(check.verdict)), .tone = tone_of(check.verdict)}});
-      }
+      claims.push_back(
+          {outcome.claim.id, outcome.statement(), outcome.claim.source, outcome.checks});
     }
-    document_.blocks.push_back(std::move(verdicts));
+    ToldClaims told = tell_claims(claims);
+    document_.blocks.push_back(std::move(told.verdicts));
+    result_.summary.insert(result_.summary.end(), told.lines.begin(), told.lines.end());
+    Table& checks = told.checks;
     const std::string folded = checks.caption + ": " + counted(checks.rows.size(), "row");
     add_table("claims", std::move(checks), "", folded);
   }
