@@ -15,7 +15,8 @@ TrainingConsole::TrainingConsole(TrainingRecorder* recorder, TrainingWords words
     : recorder_(recorder),
       words_(std::move(words)),
       interrupts_(true),
-      terminal_(isatty(STDERR_FILENO) == 1) {}
+      terminal_(isatty(STDERR_FILENO) == 1),
+      painted_(system_clock().steady_seconds()) {}
 
 TrainingConsole::~TrainingConsole() {
   if (open_) std::cerr << "\n";
